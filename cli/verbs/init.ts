@@ -1,6 +1,7 @@
 import { basename } from "../../_internal/path.ts";
 import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { VERSION } from "../../_internal/version.ts";
 import { UsageError } from "../exit_codes.ts";
 import { nameFrom } from "../flow/flow.ts";
 import { chosenRoot, findRoot, isPostgres, prepareRootDirectory } from "../reading/find_root.ts";
@@ -111,9 +112,15 @@ function textOfAbove(above: string | null): string[] {
   ];
 }
 
+/** Where editors find the schema that was published with a version. */
+function flowSchemaUrl(version: string): string {
+  return `https://jsr.io/@taffrail/taffrail/${version}/docs/flow.schema.json`;
+}
+
 /** Three nodes that say what can be said of one, and need nothing but Deno itself. */
 function exampleFlow(name: string): string {
   const flow = {
+    $schema: flowSchemaUrl(VERSION),
     name,
     nodes: {
       prepare: { run: ["deno", "eval", "console.log('prepared')"] },

@@ -1,97 +1,64 @@
 /** The schema that editors look at says what the parser reads: the same keys, and of the same flows that they are right. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Ajv } from "ajv";
 import { CONSTRAINT_NAMES } from "../../_internal/constraints.ts";
+import { VERSION } from "../../_internal/version.ts";
 import { ON_FAILURE, WHEN } from "../../cli/flow/flow.ts";
 import { FLOW_KEYS, parseFlow } from "../../cli/flow/parse_flow.ts";
 import { parseJsonc } from "../../cli/flow/parse_jsonc.ts";
 import { NODE_KEYS, RETRY_KEYS } from "../../cli/flow/parse_node.ts";
+import { OWN_VARIABLES } from "../../run/marks.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { start, taffrail } from "./_command.ts";
+import { eachChange, FULL_FLOW, mutatedFlow } from "./_mutated_flows.ts";
 
-const REPOSITORY = `${import.meta.dirname}/../..`;
+const REPOSITORY = await Deno.realPath(`${import.meta.dirname}/../..`);
 
 interface Schema {
+  $id?: string;
   $ref?: string;
-  type?: string;
+  description?: string;
+  default?: unknown;
+  examples?: unknown[];
   enum?: unknown[];
-  pattern?: string;
-  minLength?: number;
-  maxLength?: number;
-  minimum?: number;
-  maximum?: number;
-  minItems?: number;
-  minProperties?: number;
-  uniqueItems?: boolean;
-  items?: Schema;
-  properties?: Record<string, Schema>;
-  propertyNames?: Schema;
-  additionalProperties?: Schema | false;
-  required?: string[];
-  dependencies?: Record<string, string[]>;
+  enumDescriptions?: string[];
   allOf?: Schema[];
   anyOf?: Schema[];
   not?: Schema;
+  properties?: Record<string, Schema>;
   definitions?: Record<string, Schema>;
 }
 
-/** What else a schema may have: it says nothing about what is right. */
-const WORDS = ["$schema", "title", "description", "default", "definitions"];
-
 const schema: Schema = JSON.parse(await Deno.readTextFile(`${REPOSITORY}/docs/flow.schema.json`));
+const definitions = schema.definitions!;
 
-const isObject = (value: unknown): value is Record<string, unknown> => {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-};
+/** What editors know besides the words of JSON Schema. */
+const WORDS = [
+  "allowComments",
+  "allowTrailingCommas",
+  "defaultSnippets",
+  "enumDescriptions",
+  "errorMessage",
+  "patternErrorMessage",
+];
+// Definitions say only what differs, which is all right, and what nobody knows is a slip.
+const ajv = new Ajv({
+  strictTypes: false,
+  strictTuples: false,
+  strictRequired: false,
+  keywords: WORDS,
+});
+const isValid = ajv.compile(schema);
 
-const TYPES: Record<string, (value: unknown) => boolean> = {
-  string: (value) => typeof value === "string",
-  boolean: (value) => typeof value === "boolean",
-  number: (value) => typeof value === "number",
-  integer: (value) => Number.isInteger(value),
-  array: (value) => Array.isArray(value),
-  object: isObject,
-};
-
-/** What each keyword of a schema asks for, as far as this schema has them. */
-const KEYWORDS: Record<string, (schema: Schema, value: unknown) => boolean> = {
-  $ref: ({ $ref }, value) => isValid(schema.definitions![$ref!.split("/").at(-1)!]!, value),
-  type: ({ type }, value) => TYPES[type!]!(value),
-  enum: (schema, value) => schema.enum!.includes(value),
-  pattern: ({ pattern }, value) => typeof value !== "string" || new RegExp(pattern!).test(value),
-  minLength: ({ minLength }, value) => typeof value !== "string" || value.length >= minLength!,
-  maxLength: ({ maxLength }, value) => typeof value !== "string" || value.length <= maxLength!,
-  minimum: ({ minimum }, value) => typeof value !== "number" || value >= minimum!,
-  maximum: ({ maximum }, value) => typeof value !== "number" || value <= maximum!,
-  minItems: ({ minItems }, value) => !Array.isArray(value) || value.length >= minItems!,
-  minProperties: ({ minProperties }, value) =>
-    !isObject(value) || Object.keys(value).length >= minProperties!,
-  uniqueItems: (_, value) => !Array.isArray(value) || new Set(value).size === value.length,
-  items: ({ items }, value) =>
-    !Array.isArray(value) || value.every((item) => isValid(items!, item)),
-  properties: ({ properties }, value) =>
-    !isObject(value) ||
-    Object.entries(properties!).every(([name, schema]) => {
-      return !Object.hasOwn(value, name) || isValid(schema, value[name]);
-    }),
-  propertyNames: ({ propertyNames }, value) =>
-    !isObject(value) || Object.keys(value).every((name) => isValid(propertyNames!, name)),
-  additionalProperties: ({ additionalProperties: others, properties = {} }, value) =>
-    !isObject(value) ||
-    Object.entries(value).filter(([name]) => !Object.hasOwn(properties, name))
-      .every(([, member]) => others !== false && isValid(others!, member)),
-  required: ({ required }, value) =>
-    !isObject(value) || required!.every((name) => Object.hasOwn(value, name)),
-  dependencies: ({ dependencies }, value) =>
-    !isObject(value) ||
-    Object.entries(dependencies!).every(([name, needed]) => {
-      return !Object.hasOwn(value, name) || needed.every((other) => Object.hasOwn(value, other));
-    }),
-  allOf: ({ allOf }, value) => allOf!.every((schema) => isValid(schema, value)),
-  anyOf: ({ anyOf }, value) => anyOf!.some((schema) => isValid(schema, value)),
-  not: ({ not }, value) => !isValid(not!, value),
-};
-
-function isValid(schema: Schema, value: unknown): boolean {
-  return Object.keys(schema).filter((key) => !WORDS.includes(key))
-    .every((key) => KEYWORDS[key]!(schema, value));
+/** What the parser says that is wrong with a flow; undefined when nothing is. */
+function problemOf(flow: unknown, path = "f.flow.json"): string | undefined {
+  try {
+    parseFlow(typeof flow === "string" ? flow : JSON.stringify(flow), path);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** A flow file as other programs see it. */
@@ -101,96 +68,200 @@ function plain(json: ReturnType<typeof parseJsonc>): unknown {
   return Object.fromEntries(Array.from(json, ([name, value]) => [name, plain(value)]));
 }
 
+function parsed(text: string): unknown {
+  return plain(parseJsonc(text, { comments: true }));
+}
+
+function assertRight(flow: unknown, text: string): void {
+  assert(isValid(flow), `${text}\n${ajv.errorsText(isValid.errors)}`);
+}
+
+Deno.test("the schema of flow files is one by the schema of schemas, and published with this version", () => {
+  assert(ajv.validateSchema(schema), ajv.errorsText());
+  assertEquals(schema.$id, `https://jsr.io/@taffrail/taffrail/${VERSION}/docs/flow.schema.json`);
+  assertEquals(schema.properties!.$schema!.examples, [schema.$id]);
+});
+
 Deno.test("the schema of flow files has the keys that the parser reads, and no others", () => {
   const keysOf = (schema: Schema) => Object.keys(schema.properties!).toSorted();
-  const { node, retry, constraints } = schema.definitions!;
+  const { node, retry, constraints, variable } = definitions;
   assertEquals(keysOf(schema), FLOW_KEYS.toSorted());
   assertEquals(keysOf(node!), NODE_KEYS.toSorted());
   assertEquals(keysOf(retry!), RETRY_KEYS.toSorted());
   assertEquals(keysOf(constraints!), CONSTRAINT_NAMES.toSorted());
   assertEquals(schema.properties!.on_failure!.enum, [...ON_FAILURE]);
   assertEquals(node!.properties!.when!.enum, [...WHEN]);
+  assertEquals(variable!.not!.anyOf![1]!.enum, [...OWN_VARIABLES]);
+});
+
+/** The members of all objects that the schema knows, by their place. */
+function members(): [place: string, schema: Schema][] {
+  return [["", schema] as const, ...Object.entries(definitions)].flatMap(
+    ([place, { properties = {} }]) => {
+      return Object.entries(properties).map((
+        [name, member],
+      ): [string, Schema] => [`${place}.${name}`, member]);
+    },
+  );
+}
+
+Deno.test("of each member and word editors say what it is for", () => {
+  for (const [place, member] of members()) {
+    const target = definitions[member.$ref?.split("/").at(-1) ?? ""];
+    assertMatch(member.description ?? target?.description ?? "", /\.$/, place);
+    if (member.enum === undefined) continue;
+    assertEquals(member.enumDescriptions?.length, member.enum.length, place);
+  }
+});
+
+Deno.test("what editors put in as an example or a default is right", () => {
+  const all = [...members(), ...Object.entries(definitions)];
+  let count = 0;
+  for (const [place, one] of all) {
+    const given = [...one.examples ?? [], ...("default" in one ? [one.default] : [])];
+    count += given.length;
+    const { $id: _, ...whole } = schema;
+    const isMember = new Ajv({ strict: false }).compile({ ...one, definitions: whole.definitions });
+    for (const value of given) assert(isMember(value), `${place} ${JSON.stringify(value)}`);
+  }
+  assert(count > 40, `${count}`);
 });
 
 const x = { run: ["x"] };
 const flow = (members: object) => ({ name: "f", nodes: { a: x }, ...members });
 const node = (members: object) => flow({ nodes: { b: x, a: { ...x, ...members } } });
+const nodes = (nodes: object) => flow({ nodes });
 
-const RIGHT: object[] = [
-  flow({}),
-  flow({ $schema: "x", description: "x", env: { A: "" }, secret: ["A"], shell: ["bash", "-c"] }),
-  flow({ on_failure: "cancel", deadline: "1.5h", constraints: { max_in_flight: 2 } }),
-  flow({ constraints: { max_per_window: 2, rate_window: "1s", max_retries: 0, deadline: "1d" } }),
-  flow({ nodes: { "@a/b:c.d-e": { sh: "x" }, all: x } }),
-  node({ needs: ["b"], description: "x", timeout: "5ms", when: "failure", on: ["gpu"], cwd: ".." }),
-  node({ retry: { max: 1, delay: "0s", factor: 3, max_delay: "1m", not_on: [1, 255] } }),
-  node({ allow_failure: true, env: { A: "x" } }),
+/** What only the parser sees: an example, and what it says. All else of the form is seen by both. */
+const PARSERS_OWN: [what: string, flow: unknown, says: RegExp][] = [
+  ["a need that is no node", node({ needs: ["gone"] }), /needs ".*", which is no node/],
+  ["a cycle", nodes({ a: { ...x, needs: ["b"] }, b: { ...x, needs: ["a"] } }), /in a cycle/],
+  ["ids that differ only in case", nodes({ a: x, A: x }), /differ only in case/],
+  [
+    "two needs whose outputs have one variable",
+    nodes({ "a.b": x, "a-b": x, c: { ...x, needs: ["a.b", "a-b"] } }),
+    /would find what both printed in TAFFRAIL_OUTPUT_A_B/,
+  ],
+  ["a time that is too long", flow({ deadline: "597h" }), /is too long: write at most 596h/],
+  [
+    "a time that is rounded to nothing",
+    flow({ deadline: "0.4ms" }),
+    /"0\.4ms", which leaves no time/,
+  ],
+  [
+    "a longest delay below the first",
+    node({ retry: { max: 1, delay: "2s", max_delay: "1s" } }),
+    /shorter than its "delay"/,
+  ],
+  ["a long argument", node({ run: ["x", "y".repeat(2 ** 17)] }), /over 128KiB/],
+  ["many arguments", node({ run: ["x", ...Array(30).fill("y".repeat(100_000))] }), /over 2MiB/],
+  [
+    "an env_file that is not there",
+    flow({ env_file: "gone" }),
+    /has the env_file .*, which does not exist/s,
+  ],
+  [
+    "an env_file that is no file",
+    flow({ env_file: "." }),
+    /has the env_file .*, which is no file/s,
+  ],
+  ["a key twice", '{ "name": "f", "name": "g", "nodes": { "a": { "sh": "x" } } }', /second time/],
 ];
 
-const WRONG: object[] = [
-  {},
-  { name: "f" },
-  flow({ name: "a/b" }),
-  flow({ name: "-a" }),
-  flow({ name: "x".repeat(94) }),
-  flow({ more: 1 }),
-  flow({ nodes: {} }),
-  flow({ nodes: { "a b": x } }),
-  flow({ nodes: { ":a": x } }),
-  flow({ nodes: { ["x".repeat(65)]: x } }),
-  flow({ nodes: { a: {} } }),
-  flow({ env: { A: 1 } }),
-  flow({ env: { "": "x" } }),
-  flow({ shell: [] }),
-  flow({ on_failure: "go" }),
-  flow({ deadline: "1w" }),
-  flow({ deadline: 5 }),
-  flow({ constraints: { max_in_flight: 0 } }),
-  flow({ constraints: { rate_window: "1s" } }),
-  flow({ constraints: { retries: 1 } }),
-  node({ sh: "x" }),
-  node({ task: "x" }),
-  node({ run: "x" }),
-  node({ run: [] }),
-  node({ needs: ["b", "b"] }),
-  node({ when: "never" }),
-  node({ allow_failure: 1 }),
-  node({ retry: {} }),
-  node({ retry: { max: -1 } }),
-  node({ retry: { max: 1, factor: 0 } }),
-  node({ retry: { max: 1, factor: 1.5 } }),
-  node({ retry: { max: 1, not_on: [0] } }),
-  node({ cwd: "" }),
-  node({ on: ["a", "a"] }),
-];
-
-function isRead(flow: object): boolean {
-  try {
-    parseFlow(JSON.stringify(flow), "f.json");
-    return true;
-  } catch {
-    return false;
-  }
+for (const [what, example, says] of PARSERS_OWN) {
+  Deno.test(`the parser alone sees ${what}`, () => {
+    const value = typeof example === "string" ? parsedLoosely(example) : example;
+    assertRight(value, what);
+    assertMatch(problemOf(example) ?? "", says);
+  });
 }
 
-Deno.test("the schema of flow files takes what the parser takes", () => {
-  for (const flow of RIGHT) {
-    assertEquals([isValid(schema, flow), isRead(flow)], [true, true], JSON.stringify(flow));
-  }
+/** As most programs read JSON: the last of two members counts. */
+function parsedLoosely(text: string): unknown {
+  return JSON.parse(text);
+}
+
+/** Asserts that both say the same of flows, but for what only the parser sees, and that some of each kind are there. */
+async function assertAgreement(flows: Iterable<unknown>): Promise<void> {
+  await withTempDir(async (directory) => {
+    await Deno.writeTextFile(`${directory}/.env`, "D=1\n");
+    const path = `${directory}/f.flow.json`;
+    assertEquals([problemOf(FULL_FLOW, path), isValid(FULL_FLOW)], [undefined, true]);
+    const counts = { right: 0, wrong: 0, own: 0 };
+    for (const flow of flows) {
+      const problem = problemOf(flow, path);
+      const isRight = isValid(flow);
+      if (isRight === (problem === undefined)) counts[isRight ? "right" : "wrong"]++;
+      else {
+        const isOwn = isRight && PARSERS_OWN.some(([, , says]) => says.test(problem!));
+        const told = `parser: ${problem ?? "right"}\nschema: ${ajv.errorsText(isValid.errors)}`;
+        assert(isOwn, `${JSON.stringify(flow)}\n${told}`);
+        counts.own++;
+      }
+    }
+    const { right, wrong, own } = counts;
+    assert(right > wrong / 50 && wrong > right && own > 0, JSON.stringify(counts));
+  });
+}
+
+Deno.test("the schema and the parser say the same of 1,000 flows that are changed in their form", async () => {
+  const random = new Random(seed());
+  const length = longCount(1000, 100_000);
+  await assertAgreement(Array.from({ length }, () => mutatedFlow(FULL_FLOW, random)));
 });
 
-Deno.test("the schema of flow files refuses what the parser refuses", () => {
-  for (const flow of WRONG) {
-    assertEquals([isValid(schema, flow), isRead(flow)], [false, false], JSON.stringify(flow));
-  }
+Deno.test("the schema and the parser say the same of each wrong value in each place", async () => {
+  await assertAgreement(eachChange(structuredClone(FULL_FLOW)));
 });
 
-Deno.test("the flows of the examples and of the documentation are right by the schema", async () => {
-  const texts = [await Deno.readTextFile(`${REPOSITORY}/examples/ci.flow.json`)];
+/** The files of this repository, as git knows them. */
+async function filesOfRepository(): Promise<string[]> {
+  const args = ["ls-files", "--cached", "--others", "--exclude-standard"];
+  await using git = start("git", ["-c", "safe.directory=*", ...args], { cwd: REPOSITORY });
+  return (await git.end()).stdout.trimEnd().split("\n");
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+};
+
+Deno.test("all flows of the repository are named so that editors know them, and right", async () => {
+  let count = 0;
+  for (const file of await filesOfRepository()) {
+    if (!/\.jsonc?$/.test(file) || file.startsWith("tests/golden/")) continue;
+    const text = await Deno.readTextFile(`${REPOSITORY}/${file}`);
+    const value = parsed(text);
+    const isFlow = isObject(value) && "nodes" in value;
+    assertEquals(/\.flow\.jsonc?$/.test(file), isFlow, file);
+    if (!isFlow) continue;
+    assertRight(value, file);
+    assertEquals(problemOf(text, `${REPOSITORY}/${file}`), undefined, file);
+    count++;
+  }
+  assert(count >= 3, `${count}`);
+});
+
+Deno.test("the flows of the documentation, of help and of a module are right by the schema", async () => {
   const { runVerb } = await import("../../cli/verbs/run.ts");
   const [, help = ""] = /^A flow file.*:\n([^]*?)^ {2}\}$/m.exec(runVerb.help.notes!) ?? [];
-  texts.push(`${help}}`);
-  for (const text of texts) {
-    assertEquals(isValid(schema, plain(parseJsonc(text, { comments: true }))), true, text);
+  const texts = [`${help}}`];
+  for (const file of (await filesOfRepository()).filter((file) => file.endsWith(".md"))) {
+    const document = await Deno.readTextFile(`${REPOSITORY}/${file}`);
+    const blocks = Array.from(document.matchAll(/^```jsonc?\n(.*?)^```$/gms), ([, text]) => text!);
+    texts.push(...blocks.filter((text) => /"nodes": \{\s*"/.test(text)));
   }
+  assert(texts.length > 1);
+  for (const text of texts) assertRight(parsed(text), text);
+  const { default: flowOf } = await import("../../examples/flows/ci.ts");
+  assertRight(JSON.parse(JSON.stringify(flowOf([]))), "ci.ts");
+});
+
+Deno.test("taffrail init writes a flow that is right, and names the schema of this version", async () => {
+  await withTempDir(async (cwd) => {
+    assertEquals((await taffrail(["init"], { cwd })).code, 0);
+    const written = JSON.parse(await Deno.readTextFile(`${cwd}/taffrail.flow.json`));
+    assertEquals(Object.keys(written)[0], "$schema");
+    assertEquals(written.$schema, schema.$id);
+    assertRight(written, "init");
+  });
 });

@@ -46,15 +46,15 @@ function idsWith(nodes: Ran["nodes"], status: unknown): string[] {
     .map(([id]) => id);
 }
 
-Deno.test("examples/flows/package.jsonc: 25 suites after one build, and two aggregates", async () => {
+Deno.test("examples/flows/package.flow.jsonc: 25 suites after one build, and two aggregates", async () => {
   await withTempDir(async (cwd) => {
-    const { code, state, nodes } = await run(cwd, "package.jsonc");
+    const { code, state, nodes } = await run(cwd, "package.flow.jsonc");
     assertEquals([code, state], [0, "Completed"]);
     const suites = idsWith(nodes, "Completed").filter((id) => id.startsWith("test:"));
     assertEquals(suites.length, 25);
     const logs = ["logs", "--root", `${cwd}/root`, "package", "test:watch"];
     assertStringIncludes((await taffrail(logs, { cwd })).stdout, "compiled");
-    const part = await run(cwd, "package.jsonc", { args: ["--only", "test:glob"] });
+    const part = await run(cwd, "package.flow.jsonc", { args: ["--only", "test:glob"] });
     assertEquals(idsWith(part.nodes, "Completed").toSorted(), ["build", "test:glob"]);
   });
 });
@@ -78,15 +78,15 @@ Deno.test("examples/flows/ci.ts: a matrix with conditions, made by a program", a
   });
 });
 
-Deno.test("examples/flows/upload_on_failure.json: what a failure starts, and what it keeps from starting", async () => {
+Deno.test("examples/flows/upload_on_failure.flow.json: what a failure starts, and what it keeps from starting", async () => {
   await withTempDir(async (cwd) => {
-    const well = await run(cwd, "upload_on_failure.json");
+    const well = await run(cwd, "upload_on_failure.flow.json");
     assertEquals(well.code, 0, well.stdout);
     assertEquals(idsWith(well.nodes, "Completed").toSorted(), ["job", "lock", "report", "unlock"]);
     assertEquals(Object.keys(well.skipped), ["upload"]);
 
     const env = { NIGHTLY_FAILS: "1" };
-    const failed = await run(cwd, "upload_on_failure.json", { env });
+    const failed = await run(cwd, "upload_on_failure.flow.json", { env });
     assertEquals(failed.code, 1);
     const completed = idsWith(failed.nodes, "Completed").toSorted();
     assertEquals(completed, ["lock", "unlock", "upload"]);
