@@ -10,6 +10,7 @@ const OPENER = "_internal/file_port.ts";
 const EXCEPTIONS: Record<string, string> = {
   "_internal/directories.ts": "a directory, to sync it",
   "_internal/ignored_signals.ts": "what Linux tells about the process",
+  "cli/chrome/write_chrome.ts": "what the user names, which may be a pipe",
   "cli/drill/scratch.ts": "the user's files, of which it makes copies",
   "cli/process/cannot_run.ts": "the program that is to be run",
   "cli/process/left_output.ts": "the pipes of processes, which Linux lists",
@@ -20,7 +21,6 @@ const EXCEPTIONS: Record<string, string> = {
   "cli/postgres/open_database.ts": "certificates that the user names",
   "cli/postgres/password_file.ts": "the user's file of passwords, which may be a link",
   "cli/verbs/changed_arguments.ts": "what Linux tells about this process",
-  "cli/verbs/trace.ts": "what the user names, which may be a pipe",
 };
 
 /** Functions of Deno that open a file by its path. */

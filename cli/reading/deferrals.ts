@@ -46,7 +46,7 @@ export class Deferrals {
     const { decision: what, origin_event_id: event, reason } = decision;
     if ((what !== "Defer" && what !== "Skip") || event === null || reason === "withdrawn") return;
     const node = nodeOfEvent(event);
-    const deferral = { reason, text: textOf(decision, this.#limits!) };
+    const deferral = { reason, text: deferralText(decision, this.#limits!) };
     const waited = this.#byNode.get(node);
     if (waited === undefined) this.#byNode.set(node, [deferral]);
     else waited.push(deferral);
@@ -67,7 +67,11 @@ export function deferralsOf(bundle: CaptureBundle | undefined): Deferrals {
   return deferrals;
 }
 
-function textOf({ reason, numbers }: DecisionRecord, limits: Constraints): string {
+/** What stood in the way of a node, for people, with the numbers behind it. */
+export function deferralText(
+  { reason, numbers }: DecisionRecord,
+  limits: Constraints,
+): string {
   for (const name of CONSTRAINT_NAMES) {
     const { obstacle } = CONSTRAINTS[name];
     if (obstacle?.reason !== reason) continue;

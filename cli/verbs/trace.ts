@@ -36,7 +36,8 @@ import {
 const OPTIONS = {
   chrome: {
     value: "FILE",
-    text: "write it for ui.perfetto.dev and chrome://tracing instead; - writes it to stdout",
+    text: "write the run, from its log and journal, or the FILE, for ui.perfetto.dev and " +
+      "chrome://tracing instead; - writes it to stdout",
   },
   replay: {
     text: "run the commands again, one after the other, up to the one that failed, and compare " +
@@ -54,11 +55,14 @@ const OPTIONS = {
 
 /** `taffrail trace`: shows the last steps of a run. */
 export const traceVerb: Verb = {
-  summary: "show the last steps of a run that failed, for Perfetto too",
+  summary: "show the last steps of a failed run, or draw all of any for Perfetto",
   help: {
     about: `Prints the steps that a trace has, newest last, and of those that failed all
 that is known. A run has a trace when something in it failed, or with taffrail
-run --trace always. FILE is the path of a trace.
+run --trace always. FILE is the path of a trace. With --chrome all of a run is
+written, also of one that needs none, was killed, or is at work: every attempt
+in a lane of where it was made, tied to its retries, what waited and for what,
+gates, sleeps, and how much of the limits was used.
 ${RUN_OPERAND}`,
     usage: ["[options] RUN|FILE"],
     options: OPTIONS,
@@ -72,11 +76,9 @@ read, or the replay went otherwise.`,
 
   async run(args) {
     const { root, json, options, operands } = readArguments("trace", args, OPTIONS);
-    const { path, trace } = await openTrace(
-      root,
-      onlyOperand("trace", operands, "run or trace file"),
-    );
-    if (options.chrome !== undefined) return await writeChrome(trace, options.chrome);
+    const operand = onlyOperand("trace", operands, "run or trace file");
+    if (options.chrome !== undefined) return await writeChrome(root, operand, options);
+    const { path, trace } = await openTrace(root, operand);
     if (options.replay) return await replay(trace, options, json);
     const screen = new Screen(Deno.stdout);
     if (json) screen.line(JSON.stringify(trace));
@@ -92,7 +94,7 @@ interface OpenedTrace {
 }
 
 async function openTrace(root: string, operand: string): Promise<OpenedTrace> {
-  if (/[/\\]|\.json$/.test(operand)) {
+  if (isFile(operand)) {
     const trace = await readTrace(operand).catch((cause) => {
       throw new Error(explain(operand, cause), { cause });
     });
@@ -126,22 +128,28 @@ function noTrace(path: string): string {
     "or with --trace always, but not when its process was killed: taffrail show tells what it did";
 }
 
-async function writeChrome(trace: TraceEnvelope, target: string): Promise<number> {
-  const text = `${JSON.stringify(toChromeTrace(trace))}\n`;
-  if (target === "-") {
-    new Screen(Deno.stdout).line(text.trimEnd());
+/** Of a run all of it is drawn, from its log and journal; of a file the steps that it has. */
+async function writeChrome(
+  root: string,
+  operand: string,
+  { chrome: target = "-", replay }: Options<typeof OPTIONS>,
+): Promise<number> {
+  if (replay) throw new UsageError("Give --chrome or --replay: a replay draws nothing");
+  const { writeChromeRun, writePieces } = await import("../chrome/write_chrome.ts");
+  if (isFile(operand)) {
+    const { trace } = await openTrace(root, operand);
+    writePieces([`${JSON.stringify(toChromeTrace(trace))}\n`], target);
     return 0;
   }
-  try {
-    await Deno.writeTextFile(target, text);
-  } catch (cause) {
-    const reason = reasonOf(cause);
-    throw new Error(`Cannot write ${target}: ${reason}; name another file with --chrome`, {
-      cause,
-    });
-  }
-  new Screen(Deno.stderr).line(`${target}: open it in ui.perfetto.dev or chrome://tracing`);
+  await using runs = await openRoot(root);
+  const runId = await findReadableRun({ root, runs }, operand);
+  await writeChromeRun({ root, view: runs.view(runId) }, target);
   return 0;
+}
+
+/** Whether what stands on the command line is the path of a trace, and no run. */
+function isFile(operand: string): boolean {
+  return /[/\\]|\.json$/.test(operand);
 }
 
 async function replay(

@@ -88,8 +88,8 @@ Deno.test("taffrail trace --chrome writes what Perfetto opens", async () => {
     assertEquals(code, 0);
     assertStringIncludes(stderr, "open it in ui.perfetto.dev");
     const { traceEvents } = JSON.parse(await Deno.readTextFile(`${cwd}/c.json`));
-    const drawn = traceEvents.filter(({ ph }: { ph: string }) => ph === "X");
-    assertEquals(drawn.map(({ name }: { name: string }) => name), ["good", "bad"]);
+    const drawn = traceEvents.filter(({ cat }: { cat?: string }) => cat?.startsWith("attempt"));
+    assertEquals(drawn.map(({ name }: { name: string }) => name), ["good", "✗ bad"]);
     const piped = await taffrail(["trace", "--chrome", "-", runId], { cwd });
     assertEquals(JSON.parse(piped.stdout).traceEvents.length, traceEvents.length);
     const nowhere = await taffrail(["trace", "--chrome", "none/c.json", runId], { cwd });

@@ -43,6 +43,7 @@ export function chromeProblems(text: string): string[] {
     ...counterProblems(traceEvents),
     ...metadataProblems(traceEvents),
     ...threadProblems(traceEvents),
+    ...flowProblems(traceEvents),
   ];
 }
 
@@ -131,6 +132,34 @@ function threadProblems(events: readonly Members[]): string[] {
   });
   for (const { place } of [...open.values()].flat()) problems.push(`${place}: never ends`);
   return [...problems, ...[...spans.values()].flatMap(nestingProblems)];
+}
+
+/** An arrow begins and ends in a slice that stands before it, and each of its ends has a begin. */
+function flowProblems(events: readonly Members[]): string[] {
+  const begun = new Map<string, number>();
+  const slices: Members[] = [];
+  return events.flatMap((event, index) => {
+    const { ph, cat, id, name, ts, pid, tid, bp } = event;
+    if (ph === "X") slices.push(event);
+    if (ph !== "s" && ph !== "t" && ph !== "f") return [];
+    const place = `event ${index}`;
+    const key = JSON.stringify([cat, id, name]);
+    const problems: string[] = [];
+    const at = ts as number;
+    const isIn = (slice: Members) => {
+      const from = slice.ts as number;
+      return slice.pid === pid && slice.tid === tid && from <= at &&
+        at < from + (slice.dur as number);
+    };
+    if (!slices.some(isIn)) problems.push(`${place}: its arrow is in no slice`);
+    if (ph === "f" && bp !== "e") problems.push(`${place}: would end at the next slice`);
+    const before = begun.get(key);
+    if (ph === "s") begun.set(key, at);
+    else if (before === undefined) problems.push(`${place}: ends an arrow that has not begun`);
+    else if (before > at) problems.push(`${place}: its arrow goes back in time`);
+    if (ph === "f") begun.delete(key);
+    return problems;
+  }).concat(begun.size === 0 ? [] : ["an arrow never ends"]);
 }
 
 /** Spans of one thread contain or follow each other; what contains comes first in the file. */

@@ -31,6 +31,10 @@ const named = (changes: Event = {}): Event => ({
   ...changes,
 });
 
+const arrow = (ph: string, ts: number, changes: Event = {}): Event => {
+  return { ph, name: "again", cat: "retry", id: 1, ts, ...WHERE, bp: "e", ...changes };
+};
+
 function problemsOf(...traceEvents: unknown[]): string[] {
   return chromeProblems(JSON.stringify({ traceEvents }));
 }
@@ -45,6 +49,7 @@ Deno.test("the validator passes what the format allows", () => {
     [count(0, 1), count(1, 0), step(0, 1), count(2, 1.5)],
     [mark({}), mark({ s: "g" }), mark({ s: "p" }), mark({ s: "t" })],
     [begin(0), begin(1), end(2), end(3), begin(3), end(4)],
+    [step(0, 2), arrow("s", 1), step(5, 2), arrow("f", 5)],
     [named(), named({ tid: 2 }), named({ name: "thread_sort_index", args: { sort_index: 1 } })],
   ];
   for (const events of right) assertEquals(problemsOf(...events), []);
@@ -101,6 +106,14 @@ Deno.test("the validator finds what overlaps in part on one thread, and a wrong 
     [[begin(5), end(4)], "event 1: goes back in time"],
     [[count(1, 1), count(1, 2)], "event 1: the counter goes back in time"],
     [[named(), named()], "event 1: thread_name again"],
+    [[step(0, 2), arrow("s", 1)], "an arrow never ends"],
+    [[step(0, 2), arrow("f", 1)], "event 1: ends an arrow that has not begun"],
+    [[step(0, 2), arrow("s", 1), arrow("f", 0)], "event 2: its arrow goes back in time"],
+    [[step(0, 2), arrow("s", 1), arrow("f", 2)], "event 2: its arrow is in no slice"],
+    [
+      [step(0, 2), arrow("s", 0), arrow("f", 1, { bp: undefined })],
+      "event 2: would end at the next slice",
+    ],
     [
       [named({ name: "process_name" }), named({ name: "process_name", tid: 2 })],
       "event 1: process_name again",
