@@ -10,7 +10,14 @@ import {
   type PipeStarted,
   type RunEvent,
 } from "./run_event.ts";
-import type { AttemptChange, AttemptInfo, NodeInfo, PipeState, RunState } from "./run_state.ts";
+import type {
+  AttemptChange,
+  AttemptInfo,
+  NodeInfo,
+  PipeState,
+  RunState,
+  SittingSpan,
+} from "./run_state.ts";
 
 /**
  * Derives the state of a run from its events, and from nothing else (OST-3). Events of unknown
@@ -103,6 +110,7 @@ export class RunFold {
   >();
   readonly #values = new PackedValues();
   readonly #damaged: [first: number, last: number][] = [];
+  readonly #spans: (SittingSpan | undefined)[] = [];
   /** Why nodes were skipped, of a run that has ended. */
   #skipped: ReadonlyMap<string, string> = new Map();
   /** Those that nothing else tells of: they are none any more once they are not skipped. */
@@ -151,6 +159,11 @@ export class RunFold {
   /** The lines of the log that whoever went on with the run found damaged, from the first to the last. */
   get damaged(): readonly (readonly [first: number, last: number])[] {
     return this.#damaged;
+  }
+
+  /** The span of each sitting in a distributed trace; undefined where it had none. */
+  get spans(): readonly (SittingSpan | undefined)[] {
+    return this.#spans;
   }
 
   /** The id of the last event that has a ULID. */
@@ -285,6 +298,14 @@ export class RunFold {
       }
     }
     this.#damaged.push(...damagedLines(event));
+    const traceparent = textOf(event.traceparent);
+    const parentSpanId = textOf(event.parent_span_id);
+    this.#spans.push(
+      traceparent === undefined ? undefined : {
+        traceparent,
+        ...defined({ parentSpanId }),
+      },
+    );
   }
 
   #end(state: PipeState, event: PipeCompleted | PipeAborted): void {

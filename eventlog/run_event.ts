@@ -64,6 +64,10 @@ export interface PipeStarted extends RunEventBase {
   resumed?: boolean;
   /** The lines of the log that were found damaged then, each from the first to the last of a part. */
   damaged?: [first: number, last: number][];
+  /** The span that stands for this sitting of the run in a distributed trace, as W3C Trace Context writes it. */
+  traceparent?: string;
+  /** The span that this one is a part of, where it is of one that others began: 16 hexadecimal digits. */
+  parent_span_id?: string;
 }
 
 /** A run ended well. */

@@ -82,3 +82,11 @@ export interface AttemptChange extends Partial<AttemptInfo> {
   /** What the attempt does, for people. */
   name?: string;
 }
+
+/** The span of a sitting of a run, as the log has it. */
+export interface SittingSpan {
+  /** The span, as W3C Trace Context writes it; any program may have written something else. */
+  traceparent: string;
+  /** The span that it is a part of, where others began that. */
+  parentSpanId?: string;
+}

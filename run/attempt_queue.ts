@@ -1,4 +1,15 @@
-/** The ports by which attempts are made by workers anywhere: what the holder of a run asks, and what a worker takes. */
+/**
+ * The ports by which attempts are made by workers anywhere: what the holder of a run asks, and what a worker takes; and
+ * what an attempt is told of where it stands, wherever it is made.
+ */
+
+/** Where an attempt stands in a distributed trace, as W3C Trace Context writes it. */
+export interface TraceParent {
+  /** Its span. */
+  traceparent: string;
+  /** What tracing systems have to say to each other; left out where they have nothing to say. */
+  tracestate?: string;
+}
 
 /** Which attempt it is. */
 export interface AttemptNumber {

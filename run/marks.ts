@@ -8,6 +8,7 @@
  */
 import { requireDeno } from "../_internal/file_port.ts";
 import { schemeOf } from "../_internal/root_layout.ts";
+import type { TraceParent } from "./attempt_queue.ts";
 import type { NodeAttempt } from "./types.ts";
 
 /** The attempt that a process is a part of. */
@@ -52,6 +53,21 @@ export function ownVariables(mark: Mark, within: string): OwnVariables {
     TAFFRAIL_ATTEMPT: String(mark.attempt),
     TAFFRAIL_ROOT: mark.root,
     TAFFRAIL_WITHIN: within + entryOf(mark),
+  };
+}
+
+/** The variables by which a program is told of which span it is a part, by W3C Trace Context. */
+export const TRACE_VARIABLES = ["TRACEPARENT", "TRACESTATE"] as const;
+
+/** These variables of an attempt; none where nobody makes spans. */
+export function traceVariables(
+  trace: TraceParent | undefined,
+): Partial<Record<(typeof TRACE_VARIABLES)[number], string>> {
+  if (trace === undefined) return {};
+  const { traceparent, tracestate } = trace;
+  return {
+    TRACEPARENT: traceparent,
+    ...(tracestate !== undefined && { TRACESTATE: tracestate }),
   };
 }
 

@@ -9,7 +9,8 @@ import type { TraceFileError } from "../trace/trace_file_error.ts";
 import { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { NodeEvent, TraceConfig } from "../trace/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
-import type { NodeText } from "./engine/lifecycle.ts";
+import { type NodeText, wasBegun } from "./engine/lifecycle.ts";
+import type { Payload, RunFollower } from "./engine/types.ts";
 import { errorOfRecord } from "./error_record.ts";
 import type { AttemptEnd, NodeAttempt } from "./types.ts";
 
@@ -57,11 +58,14 @@ interface TracedRun extends RunTraceOptions {
   name: string;
   /** Whether it is written at a signal, too: whoever runs it ends it in good time. */
   onSignal: "flush-only" | "none";
+  /** What of what a node is asked for with counts as its input; all of it where that is not said. */
+  inputOf?: (payload: Payload) => unknown;
 }
 
 /** The trace of a run, which is written too if the program dies. */
 export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
   const { path, runId, name, trace, redactTrace, onTraceError, onSignal } = options;
+  const { inputOf = (payload: Payload) => payload } = options;
   const time = new TracedTime();
   const recorder = new TraceRecorder({
     clock: time,
@@ -72,17 +76,18 @@ export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } 
   });
   const flush = installCrashFlush(recorder, { onSignal });
   return {
-    trace: new RunTrace(recorder, { flowId: name, time, folder: dirname(path) }),
+    trace: new RunTrace(recorder, { flowId: name, time, folder: dirname(path), inputOf }),
     [Symbol.dispose]: () => flush[Symbol.dispose](),
   };
 }
 
 /** The attempts of a run as steps of its trace. A trace that cannot be written stops nothing. */
-export class RunTrace {
+export class RunTrace implements RunFollower {
   readonly #recorder: TraceRecorder;
   readonly #time: TracedTime;
   readonly #flowId: string;
   readonly #folder: string;
+  readonly #inputOf: (payload: Payload) => unknown;
   /** What has begun, and when. */
   readonly #inFlight = new Map<string, { event: NodeEvent; at: number }>();
   /** The first error of an attempt; what ended the run came of it. */
@@ -91,28 +96,37 @@ export class RunTrace {
   /** `flowId`: the name of what is run. `time`: the recorder's. `folder`: that of the run. */
   constructor(
     recorder: TraceRecorder,
-    { flowId, time, folder }: { flowId: string; time: TracedTime; folder: string },
+    { flowId, time, folder, inputOf }: {
+      flowId: string;
+      time: TracedTime;
+      folder: string;
+      inputOf: (payload: Payload) => unknown;
+    },
   ) {
     this.#recorder = recorder;
     this.#folder = folder;
+    this.#inputOf = inputOf;
     this.#flowId = flowId;
     this.#time = time;
   }
 
-  /** Traces the begin of an attempt; `input` is what it is given, kept if the trace captures inputs. */
-  begin(
+  /** Traces the begin of an attempt; its input is kept if the trace captures inputs. */
+  attemptBegan(
     attempt: NodeAttempt,
-    { text: { kind, task }, input = null, at }: { text: NodeText; input?: unknown; at: number },
+    { text: { kind, task }, payload, at }: { text: NodeText; payload: Payload; at: number },
   ): void {
+    const input = this.#inputOf(payload) ?? null;
     const event = this.#eventOf(attempt, { kind: task === undefined ? kind : "task", input });
     this.#inFlight.set(event.execution_id!, { event, at });
     this.#time.at(at, () => this.#recorder.onNodeStart(event));
   }
 
   /** Traces the end of an attempt. An error is written at once. */
-  end(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void {
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void {
     const key = attemptKey(attempt);
     const begun = this.#inFlight.get(key);
+    // What may not begin is no step.
+    if (begun === undefined && !wasBegun(end)) return;
     const event = begun?.event ?? this.#eventOf(attempt, { kind: "unknown", input: null });
     this.#inFlight.delete(key);
     const { exit_code: exitCode = null, output_hash: output = null } = end.end;

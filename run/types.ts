@@ -11,7 +11,7 @@ import type { GateMethod, RunEvent } from "../eventlog/run_event.ts";
 import type { RunState } from "../eventlog/run_state.ts";
 import type { RunPeek } from "../eventlog/read_run.ts";
 import type { RunTermination } from "../supervisor/types.ts";
-import type { AttemptQueue, JobSource } from "./attempt_queue.ts";
+import type { AttemptQueue, JobSource, TraceParent } from "./attempt_queue.ts";
 
 /** One attempt at a node of a run, however often that was resumed. */
 export interface NodeAttempt {
@@ -383,6 +383,8 @@ export interface AttemptRequest {
   payload: Readonly<Record<string, unknown>>;
   /** Aborts when the attempt is to end: its deadline has passed, or the run is stopped. */
   signal: AbortSignal;
+  /** The span that it is, for what it starts; left out where nobody makes spans. */
+  trace?: TraceParent;
 }
 
 /** Where attempts are made: in this process, by a command, or by a worker anywhere. */

@@ -12,6 +12,7 @@ import {
   type NodeKind,
   type RunEvent,
 } from "../../eventlog/run_event.ts";
+import type { SittingSpan } from "../../eventlog/run_state.ts";
 import type { WaitedRecord } from "../../capture/types.ts";
 import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { errorKindOf } from "../attempt_key.ts";
@@ -51,16 +52,19 @@ export type DamagedLines = readonly (readonly [first: number, last: number])[];
 /** The begin of a run, or of its going on. */
 export function pipeStarted(
   at: number,
-  { name, nodes, resumed, damaged = [] }: {
+  { name, nodes, resumed, damaged = [], span }: {
     name: string;
     nodes: readonly string[];
     resumed?: true | undefined;
     damaged?: DamagedLines;
+    span?: SittingSpan | undefined;
   },
 ): EventBody {
   const body = { pipe: name, inputs: [], distro_version: VERSION, nodes };
   const known = damaged.length === 0 ? undefined : damaged;
-  return { type: "pipe.started", at, ...body, ...defined({ resumed, damaged: known }) };
+  const spans = { traceparent: span?.traceparent, parent_span_id: span?.parentSpanId };
+  const rest = defined({ resumed, damaged: known, ...spans });
+  return { type: "pipe.started", at, ...body, ...rest };
 }
 
 /** The begin of an attempt. */

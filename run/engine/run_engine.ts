@@ -205,8 +205,8 @@ export class RunEngine {
   }
 
   #tellBegun(how: { resumed: true | undefined; damaged?: DamagedLines }): void {
-    const { name, nodes } = this.#options;
-    const event = pipeStarted(Date.now(), { name, nodes, ...how });
+    const { name, nodes, span } = this.#options;
+    const event = pipeStarted(Date.now(), { name, nodes, span, ...how });
     this.teller.tell({ event: () => event });
   }
 
@@ -451,7 +451,7 @@ export class RunEngine {
     }
     if (decision === "Invoke") this.#tellBegin(this.#asks.attemptOf(eventId, retries + 1), at);
     const nodeId = nodeOfEvent(eventId);
-    this.#options.onDecided({ nodeId, decision, reason, dueAt, termination, begun, errorKind });
+    this.#options.onDecided({ nodeId, decision, reason, at, dueAt, termination, begun, errorKind });
   }
 
   #tellBegin(attempt: NodeAttempt, at: number): void {

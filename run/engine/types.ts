@@ -2,6 +2,7 @@ import type { RecoveredCapture } from "../../capture/session/recover_capture.ts"
 import type { WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { ErrorKind } from "../../eventlog/run_event.ts";
+import type { SittingSpan } from "../../eventlog/run_state.ts";
 import type {
   ConstraintsInit,
   Decision,
@@ -11,6 +12,7 @@ import type {
   RunTermination,
   Timers,
 } from "../../supervisor/types.ts";
+import type { TraceParent } from "../attempt_queue.ts";
 import type { AttemptEnd, HeldRun, NodeAttempt } from "../types.ts";
 import type { JournalHistory } from "./journal_history.ts";
 import type { DamagedLines, DescribeNode, NodeText } from "./lifecycle.ts";
@@ -23,6 +25,8 @@ export interface Decided {
   decision: Decision;
   /** Why. */
   reason: DecisionReason;
+  /** When, in milliseconds since 1970. */
+  at: number;
   /** When a deferred episode is due. */
   dueAt: EventTime | null;
   /** How the attempt ended whose end was decided on; null when the decision is about none. */
@@ -52,6 +56,23 @@ export interface EngineObserver {
   gateWaits?(gate: string, wait: WaitRecord): void;
   /** It does so no more. */
   gateEnded?(gate: string, waited: WaitedRecord): void;
+  /** A wait at a gate, or for a time, has ended. */
+  waitEnded?(wait: WaitRecord, waited: WaitedRecord): void;
+}
+
+/** Makes an attempt that may begin. */
+export type MakeAttempt = (attempt: NodeAttempt & { trace?: TraceParent }) => Promise<AttemptEnd>;
+
+/** Follows a run from its begin to its end, as its trace does, and its spans. What it makes of that stops nothing. */
+export interface RunFollower extends EngineObserver {
+  /** The span that stands for this sitting of the run, for its log. */
+  readonly span?: SittingSpan | undefined;
+  /** Something was decided about a node, which may not be on disk. */
+  decided?(decided: Decided): void;
+  /** Makes an attempt: calls `make`, once and at once, and may surround it by what is active meanwhile. */
+  making?(attempt: NodeAttempt, make: MakeAttempt): Promise<AttemptEnd>;
+  /** The run has ended; `reason`: why it did not complete. */
+  finish(reason?: string): Promise<void>;
 }
 
 /**
@@ -72,8 +93,11 @@ export interface EngineOptions {
   constraints: ConstraintsInit;
   /** What stands for the flow or the program in the recording. */
   runtimeProvenance: string;
-  /** Makes an attempt. */
-  invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
+  /** Makes an attempt; `trace`: the span that it is, where it is one. */
+  invoke: (
+    request: RunRequest,
+    attempt: NodeAttempt & { trace?: TraceParent },
+  ) => Promise<AttemptEnd>;
   /** Whether the work is done outside of this process: then its begin has to be on disk before. */
   isOutside: boolean;
   /** Whether the work of an attempt may begin now; else it ends unbegun, as cut off or as is said. */
@@ -90,6 +114,8 @@ export interface EngineOptions {
   sleepsAreDue?: boolean;
   /** What the log has. */
   fold: RunFold;
+  /** The span of this sitting, which the log is told. */
+  span?: SittingSpan | undefined;
   /** Ends the run: what runs is asked to end, and nothing more begins. */
   signal: AbortSignal;
   /**

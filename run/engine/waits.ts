@@ -42,7 +42,7 @@ interface WaitsOptions {
   note: (note: NoteRecord) => Promise<void>;
   /** Tells something when the journal is on disk. */
   tell: (tale: Tale) => void;
-  observer: Pick<EngineObserver, "gateWaits" | "gateEnded">;
+  observer: Pick<EngineObserver, "gateWaits" | "gateEnded" | "waitEnded">;
   timers: Timers;
   /** Ends the run: what is to be recorded cannot be, or the inbox cannot be read. */
   fail: (error: unknown) => void;
@@ -271,12 +271,13 @@ export class Waits {
     this.#waiters.delete(id);
     const { asks, open } = this.#history.of(id);
     const attempt = { nodeId: id, attempt: asks };
-    const since = open!.at;
+    const wait = open!;
     this.#record(waited);
     tell({
-      ...(kind === "gate" && { event: () => gateEnded(attempt, waited, since) }),
+      ...(kind === "gate" && { event: () => gateEnded(attempt, waited, wait.at) }),
       then: () => {
         if (kind === "gate") observer.gateEnded?.(id, waited);
+        observer.waitEnded?.(wait, waited);
         onTold?.(waited, asks);
       },
     });

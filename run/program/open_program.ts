@@ -26,7 +26,9 @@ import { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { ConstraintsInit } from "../../supervisor/types.ts";
 import type { JournalHistory } from "../engine/journal_history.ts";
 import { eventsOf } from "../engine/lifecycle.ts";
+import { hasTelemetry } from "../engine/followed.ts";
 import { RunEngine } from "../engine/run_engine.ts";
+import type { RunFollower } from "../engine/types.ts";
 import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
 import type { Drill } from "../drill_point.ts";
@@ -227,8 +229,12 @@ class Opening {
     { fold, lostLines, own }: LostBeginning & { fold: RunFold; own: AsyncDisposableStack },
   ): Promise<Program> {
     const constraints = constraintsOf(this.#options);
-    const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
-    program.open({ engine: RunEngine.begin(engineOptions, lostLines), trace }, undefined);
+    const { program, followers, engineOptions } = await this.#prepare(held, {
+      fold,
+      constraints,
+      own,
+    });
+    program.open({ engine: RunEngine.begin(engineOptions, lostLines), followers }, undefined);
     program.parts.opened.use(own.move());
     return program;
   }
@@ -243,7 +249,11 @@ class Opening {
   ): Promise<Program> {
     this.#checkName(held, header.graph_id);
     const constraints = limitsOf(header.config);
-    const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
+    const { program, followers, engineOptions } = await this.#prepare(held, {
+      fold,
+      constraints,
+      own,
+    });
     const changed = this.#changed(constraints);
     const { engine, history } = await RunEngine.goOn(engineOptions, {
       onHistory: (history, { bundle }) => {
@@ -259,7 +269,7 @@ class Opening {
       damaged,
       changed,
     });
-    program.open({ engine, trace }, history);
+    program.open({ engine, followers }, history);
     program.parts.opened.use(own.move());
     return program;
   }
@@ -277,17 +287,26 @@ class Opening {
     const stops = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     const program = this.#programOf(held.view, fold, stops);
     const trace = this.#traceOf(held, own);
+    const spans = await this.#spansOf(held, fold);
+    const followers: RunFollower[] = [trace, spans].filter((one) => one !== undefined);
     const engineOptions = program.engineOptions(held, {
       constraints,
       runtimeProvenance: this.#provenance,
-      trace,
+      followers,
     });
     const drill = await this.#drillOf(held);
     // Signals are for programs of this machine.
     const hearing = isAbsolute(this.#root.name)
       ? {}
       : { onStopAsked: (signal: Deno.Signal) => stop.by(signal) };
-    return { program, trace, engineOptions: { ...engineOptions, ...hearing, ...drill } };
+    return { program, followers, engineOptions: { ...engineOptions, ...hearing, ...drill } };
+  }
+
+  /** Nobody else loads anything for it. */
+  async #spansOf({ view: { runId } }: HeldRun, fold: RunFold): Promise<RunFollower | undefined> {
+    if (!hasTelemetry()) return undefined;
+    const { spansOfProcess } = await import("../spans/run_spans.ts");
+    return spansOfProcess({ runId, name: this.#options.name, fold });
   }
 
   /** Nobody else loads anything for it. */

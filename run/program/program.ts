@@ -15,13 +15,13 @@ import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import type { ConstraintsInit, RunRequest } from "../../supervisor/types.ts";
 import { idProblem, pumpEventId } from "../engine/asks.ts";
 import type { JournalHistory } from "../engine/journal_history.ts";
-import { wasBegun } from "../engine/lifecycle.ts";
+import { finishAll, followed } from "../engine/followed.ts";
 import type { RunEngine } from "../engine/run_engine.ts";
-import type { Decided, EngineOptions, RunEnding } from "../engine/types.ts";
+import type { Decided, EngineOptions, RunEnding, RunFollower } from "../engine/types.ts";
 import { messageOf } from "../error_record.ts";
 import { RunError, runError } from "../run_error.ts";
-import type { RunTrace } from "../run_trace.ts";
 import { failedStepOf } from "../step_error.ts";
+import type { TraceParent } from "../attempt_queue.ts";
 import type {
   AttemptEnd,
   CheckedStepOptions,
@@ -44,7 +44,7 @@ import { checkOf, checkWaitOptions, untilOf, valueOfGate } from "./wait_call.ts"
 interface AtWork {
   engine: RunEngine;
   pump: PumpDriver;
-  trace: RunTrace | undefined;
+  followers: readonly RunFollower[];
 }
 
 /** A step that was asked for and is not over. */
@@ -92,14 +92,14 @@ export class Program {
   /** What its engine works with. */
   engineOptions(
     held: HeldRun,
-    { constraints, runtimeProvenance, trace }: {
+    { constraints, runtimeProvenance, followers }: {
       constraints: ConstraintsInit;
       runtimeProvenance: string;
-      trace: RunTrace | undefined;
+      followers: readonly RunFollower[];
     },
   ): EngineOptions {
     const { name, fold } = this.parts;
-    return {
+    return followed({
       held,
       name,
       nodes: [],
@@ -111,22 +111,19 @@ export class Program {
       mayBegin: ({ nodeId, attempt }) => this.#steps.get(nodeId)?.call.mayBegin(attempt) ?? true,
       onDecided: (decided) => this.#take(decided),
       observer: {
-        attemptBegan: (attempt, { text, payload, at }) => {
-          trace?.begin(attempt, { text, input: payload, at });
-        },
+        attemptBegan: () => {},
         attemptEnded: (attempt, end) => {
-          if (wasBegun(end)) trace?.end(attempt, end);
           if (end.isLast) this.#tellEnd(attempt, end);
         },
       },
       fold,
       signal: this.signal,
-    };
+    }, followers);
   }
 
   /** From now on the program may ask: of its engine, or, where the run has completed, of the recording alone. */
   open(
-    engine: { engine: RunEngine; trace: RunTrace | undefined } | undefined,
+    engine: { engine: RunEngine; followers: readonly RunFollower[] } | undefined,
     history: JournalHistory | undefined,
   ): void {
     const { view: { runId }, accept, retryFailed } = this.parts;
@@ -310,14 +307,18 @@ export class Program {
     });
   }
 
-  async #invoke(request: RunRequest, attempt: NodeAttempt, held: HeldRun): Promise<AttemptEnd> {
+  async #invoke(
+    request: RunRequest,
+    { trace, ...attempt }: NodeAttempt & { trace?: TraceParent },
+    held: HeldRun,
+  ): Promise<AttemptEnd> {
     const { root, invoker } = this.parts;
     const step = this.#steps.get(attempt.nodeId);
     if (step === undefined) return await invokeRecorded(invoker!, request, attempt);
     let made: Promise<AttemptEnd>;
     this.#calling = attempt.nodeId;
     try {
-      made = step.call.run(request, attempt, { held, root, stop: this.signal });
+      made = step.call.run(request, attempt, { held, root, stop: this.signal, trace });
     } finally {
       this.#calling = undefined;
     }
@@ -423,7 +424,7 @@ export class Program {
   }
 
   async #endWork(atWork: AtWork, broken: RunEnding | undefined): Promise<void> {
-    const { engine, pump, trace } = atWork;
+    const { engine, pump, followers } = atWork;
     const wasStopped = this.parts.stop.aborted;
     if (broken !== undefined) {
       const { runId } = this.parts.view;
@@ -438,7 +439,7 @@ export class Program {
       : broken ?? this.#ending();
     await engine.withdrawDeferred();
     await engine.end(ending);
-    await trace?.finish(ending.reason);
+    await finishAll(followers, ending.reason);
     // What nobody has waited for.
     this.#rejectAll(runError("stopped", "Cannot go on: the run is over", {}));
   }
@@ -475,10 +476,10 @@ export class Program {
     this.#isOver = true;
     const { opened } = this.parts;
     if (this.#atWork !== undefined) {
-      const { engine, pump, trace } = this.#atWork;
+      const { engine, pump, followers } = this.#atWork;
       pump.stop();
       await engine.breakOff(error);
-      await trace?.finish(messageOf(error)).catch(() => {});
+      await finishAll(followers, messageOf(error)).catch(() => {});
     }
     await opened.disposeAsync().catch(() => {});
   }

@@ -19,8 +19,9 @@ import type { EventRetry, RunRequest, RunTermination } from "../../supervisor/ty
 import { backoffOf } from "../engine/asks.ts";
 import { wasBegun } from "../engine/lifecycle.ts";
 import { errorRecordOf } from "../error_record.ts";
-import { ownEntries, ownVariables } from "../marks.ts";
+import { ownEntries, ownVariables, traceVariables } from "../marks.ts";
 import { StepError } from "../step_error.ts";
+import type { TraceParent } from "../attempt_queue.ts";
 import type {
   AttemptEnd,
   CheckedStepOptions,
@@ -52,6 +53,8 @@ interface StepPlace {
   root: string;
   /** Aborts when the run is to end. */
   stop: AbortSignal;
+  /** The span that the attempt is, where it is one. */
+  trace: TraceParent | undefined;
 }
 
 /** A step that is asked for. */
@@ -147,7 +150,7 @@ export class StepCall {
   #contextOf(
     signal: AbortSignal,
     { nodeId: stepId, attempt }: NodeAttempt,
-    { held, root }: StepPlace,
+    { held, root, trace }: StepPlace,
   ): StepContext {
     const { runId } = held.view;
     return {
@@ -158,7 +161,8 @@ export class StepCall {
       input: this.#input === undefined ? undefined : JSON.parse(this.#input),
       signal,
       get env() {
-        return ownVariables({ root, runId, nodeId: stepId, attempt }, ownEntries());
+        const own = ownVariables({ root, runId, nodeId: stepId, attempt }, ownEntries());
+        return trace === undefined ? own : { ...own, ...traceVariables(trace) };
       },
     };
   }

@@ -473,9 +473,13 @@ for (const durability of ["os", "disk"] as const) {
           stop: new AbortController().signal,
           opened,
         });
-        const how = { constraints: { max_retries: 0 }, runtimeProvenance: "none", trace };
+        const how = {
+          constraints: { max_retries: 0 },
+          runtimeProvenance: "none",
+          followers: [trace],
+        };
         const engine = RunEngine.begin(program.engineOptions(held, how));
-        program.open({ engine, trace }, undefined);
+        program.open({ engine, followers: [trace] }, undefined);
         const run = new Run(program);
         const submitted = run.submit("a").then(() => held.steps.push("submitted"));
         await held.waitedFor;
