@@ -1,4 +1,5 @@
 import { RunFold } from "../eventlog/derive_run_state.ts";
+import { hasTelemetry } from "../run/engine/followed.ts";
 import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
@@ -18,6 +19,8 @@ import type { RunDisplay } from "./display/types.ts";
 import { deferralsOf } from "./reading/deferrals.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
 import { Screen } from "./text/screen.ts";
+import { wantsSpansSent } from "./telemetry/otel_variables.ts";
+import type { CommandSpans } from "./telemetry/types.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 import type { SharedPlace } from "./work/worker_place.ts";
 
@@ -51,6 +54,8 @@ export async function recordRun(
   await using runs = await openRoot(root);
   const alone = exclusive && new Alone({ runs, flow: flow.name, exclusive }, interrupts);
   using _alone = alone && isOfFiles(root) ? await alone.hold() : undefined;
+  // What is sent is sent when the run is over, and all of it is shown.
+  await using behind = new AsyncDisposableStack();
   let view: RunView;
   let end: RunFlowEnd;
   {
@@ -64,7 +69,8 @@ export async function recordRun(
     const digests = await digestsOf(flow, () => runs.digestKey());
     const run = { ...options, runs, root: runs.name, flow, digests, programs, held, fold };
     using ports = await flowPorts(run, interrupts);
-    end = await runFlow({ ...run, ...ports, past: undefined });
+    const spans = behind.use(await openSpans(run, interrupts));
+    end = await runFlow({ ...run, ...ports, spans: spans?.follower, past: undefined });
   }
   const report = await reportOfEnd({ root, view }, end);
   await display.runEnded(report, view);
@@ -194,6 +200,25 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     onStopAsked: isOfFiles(run.root) ? undefined : (signal: Deno.Signal) => interrupts.ask(signal),
     place: await sharedPlace(run, { place, outputs, isNeeded }),
   };
+}
+
+/**
+ * Makes the spans of a run; undefined where nobody makes or wants any, and then nothing is loaded for it. What is wrong
+ * with that is told at the end, and stops nothing.
+ */
+export async function openSpans(
+  { held: { view: { runId } }, flow: { name }, fold, display }: RunOfFlow,
+  { kill }: Interrupts,
+): Promise<CommandSpans | undefined> {
+  // Whoever has registered something in this process sends it, too.
+  if (hasTelemetry()) {
+    const { spansOfProcess } = await import("../run/spans/run_spans.ts");
+    const follower = spansOfProcess({ runId, name, fold });
+    return { follower, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  if (!wantsSpansSent()) return undefined;
+  const { openSentSpans } = await import("./telemetry/sent_spans.ts");
+  return await openSentSpans({ runId, name, fold, kill, note: (text) => display.note(text) });
 }
 
 /** Tells of nodes that are for workers where there are none. */

@@ -21,8 +21,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
   "cli/chrome/lanes.ts":
     "What viewers demand of a lane, and how a number changes: what is drawn in them is another matter.",
-  "cli/flow/secrets.ts":
-    "What a flow may not show: most flows have nothing secret, and load nothing behind this.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
   "cli/report/open_page.ts": "Loaded only where a page is to be shown in a browser.",
   "cli/report/page_text.ts":
@@ -55,6 +53,10 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "How the runner of GitHub Actions is spoken to: loaded only where it listens, or CI is told of a run.",
   "cli/report/step_summary.ts":
     "The one file that others may append to at the same time, and how: what stands in it is another room.",
+  "cli/telemetry/node_require.ts":
+    "It has to be loaded before what asks for it, which only the order of imports can say.",
+  "cli/telemetry/otlp_driver.ts":
+    "All that is loaded of others to send spans: one file of what is published.",
   "cli/postgres/postgres_driver.ts":
     "All that is loaded of others for a root on PostgreSQL: one file of what is published.",
 };

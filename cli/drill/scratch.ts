@@ -80,6 +80,8 @@ export class Scratch implements AsyncDisposable {
   get env(): Record<string, string> {
     return {
       TAFFRAIL_ROOT: this.root,
+      // Nobody wants to see the spans of runs that are made to be killed.
+      OTEL_SDK_DISABLED: "true",
       TAFFRAIL_WITHIN: ownEntries() + entryOf({ ...DRILL, root: this.root }),
     };
   }

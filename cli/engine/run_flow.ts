@@ -19,11 +19,18 @@ import { DRILL_VARIABLE, runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { Drill } from "../../run/drill_point.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
+import { finishAll, followed } from "../../run/engine/followed.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
-import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
+import type {
+  Decided,
+  EngineOptions,
+  LeftRun,
+  RunEnding,
+  RunFollower,
+} from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
 import type { AttemptEnd, AttemptPlace, HeldRun, NodeAttempt } from "../../run/types.ts";
-import { openTrace, type RunTrace } from "../../run/run_trace.ts";
+import { openTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
@@ -58,6 +65,8 @@ export interface RunFlowOptions {
   };
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
+  /** Makes spans of the run, where somebody wants them. */
+  spans?: RunFollower | undefined;
   /** Whether a failure leaves all that does not need it going on, whatever the flow says. */
   keepsGoing?: boolean | undefined;
   /** Ends the run: nothing more is started, and what runs is ended. */
@@ -104,14 +113,15 @@ export interface RunFlowEnd {
 export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
   // Of a database it is made of the log and the journal.
   using opened = isOfFiles(options.root) ? openRunTrace(options) : undefined;
-  const flowRun = new FlowRun(options, opened?.trace);
+  const followers = [opened?.trace, options.spans].filter((one) => one !== undefined);
+  const flowRun = new FlowRun(options, followers);
   try {
     const { ending: { reason }, ...end } = await flowRun.run();
-    await opened?.trace.finish(reason);
+    await finishAll(followers, reason);
     return { fold: options.fold, ...end };
   } catch (error) {
     // The records of a run that was not gone on with stay as they are.
-    if (flowRun.isOpen) await opened?.trace.finish(messageOf(error));
+    if (flowRun.isOpen) await finishAll(followers, messageOf(error));
     throw error;
   }
 }
@@ -119,7 +129,7 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
 /** A flow that is run. */
 class FlowRun {
   readonly #options: RunFlowOptions;
-  readonly #trace: RunTrace | undefined;
+  readonly #followers: readonly RunFollower[];
   readonly #nodes: ReadonlyMap<string, FlowNode>;
   readonly #progress: FlowProgress;
   /** The last ends of the nodes that did not complete. */
@@ -133,9 +143,9 @@ class FlowRun {
   /** Whether what is decided is about what was asked for here, and not about what another process has left. */
   isOpen = false;
 
-  constructor(options: RunFlowOptions, trace: RunTrace | undefined) {
+  constructor(options: RunFlowOptions, followers: readonly RunFollower[]) {
     this.#options = options;
-    this.#trace = trace;
+    this.#followers = followers;
     this.#nodes = nodesById(options.flow.nodes);
     const { flow, past, keepsGoing } = options;
     const { wanted } = past ?? {};
@@ -172,7 +182,7 @@ class FlowRun {
   /** Begins the run, or goes on with it. */
   async #open(): Promise<RunEngine> {
     const { held, flow, digests, past, lostLines } = this.#options;
-    const options = await this.#engineOptions();
+    const options = followed(await this.#engineOptions(), this.#followers);
     if (past === undefined) {
       const flowJson = encodeUtf8(await flowRecordText(flow, digests));
       try {
@@ -220,16 +230,12 @@ class FlowRun {
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {
-        attemptBegan: (attempt, { text, payload, at }) => {
+        attemptBegan: (attempt) => {
           const node = this.#nodes.get(attempt.nodeId);
-          const { run, cwd, env } = payload;
-          // Its timeout is a matter of the flow.
-          this.#trace?.begin(attempt, { text, input: { run, cwd, env }, at });
           if (node !== undefined) observer.nodeStarted(node);
         },
         attemptEnded: (attempt, end) => {
           const node = this.#nodes.get(attempt.nodeId);
-          this.#trace?.end(attempt, end);
           place.told?.(attempt);
           if (end.termination !== "Completed") this.#failures.set(attempt.nodeId, end);
           if (node !== undefined) {
@@ -437,6 +443,8 @@ function openRunTrace({ root, flow, held, observer, traceMode }: RunFlowOptions)
       captureInputs: true,
       ...(gitSha !== undefined && { gitSha }),
     },
+    // Its timeout is a matter of the flow.
+    inputOf: ({ run, cwd, env }) => ({ run, cwd, env }),
     onTraceError: ({ message }) => {
       observer.note(`Cannot write the trace: ${message}; the run goes on without it`);
     },

@@ -20,15 +20,24 @@ export async function withSecrets(flow: Flow, names: readonly string[]): Promise
 export async function maskOf(
   { secrets, nodes }: { secrets: readonly string[]; nodes: readonly FlowNode[] },
 ): Promise<SecretMask | undefined> {
-  if (secrets.length === 0) return undefined;
+  const own = await headerSecrets();
+  if (secrets.length === 0 && own.length === 0) return undefined;
   const { SecretMask } = await import("../process/secret_mask.ts");
   const values = secrets.flatMap((name) => [
     Deno.env.get(name) ?? "",
     ...nodes.map(({ env }) => env[name] ?? ""),
   ]);
-  const mask = new SecretMask(values);
+  const mask = new SecretMask([...values, ...own]);
   return mask.isEmpty ? undefined : mask;
 }
+
+/** What opens the backend of spans, where one is named: commands find it in their environment, and may print that. */
+export async function headerSecrets(): Promise<string[]> {
+  if (!OTLP_HEADERS.some((name) => Deno.env.get(name))) return [];
+  return (await import("../telemetry/otel_variables.ts")).headerSecrets();
+}
+
+const OTLP_HEADERS = ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"];
 
 /** The digests of the values of a flow's variables; undefined where it has none, and no key is needed. */
 export async function digestsOf(

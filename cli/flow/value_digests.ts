@@ -25,7 +25,7 @@ export class ValueDigests {
 
   /** Those of the variables of these nodes. */
   static async of(nodes: readonly FlowNode[], { id, key }: DigestKey): Promise<ValueDigests> {
-    const texts = new Set(nodes.flatMap(({ env }) => Object.entries(env).map(textOf)));
+    const texts = new Set(nodes.flatMap(({ env }) => digested(env).map(textOf)));
     const hmac = { name: "HMAC", hash: "SHA-256" };
     const imported = await crypto.subtle.importKey("raw", new Uint8Array(key), hmac, false, [
       "sign",
@@ -40,9 +40,16 @@ export class ValueDigests {
 
   /** The digests of the variables of a node, by their names. */
   ofNode({ env }: FlowNode): Record<string, string> {
-    const names = Object.entries(env).toSorted(([a], [b]) => a < b ? -1 : 1);
+    const names = digested(env).toSorted(([a], [b]) => a < b ? -1 : 1);
     return Object.fromEntries(names.map((entry) => [entry[0], this.#digests.get(textOf(entry))!]));
   }
+}
+
+/** Of which span a run is a part is another one each time, and changes nothing. */
+const NOT_DIGESTED: readonly string[] = ["TRACEPARENT", "TRACESTATE"];
+
+function digested(env: Readonly<Record<string, string>>): [name: string, value: string][] {
+  return Object.entries(env).filter(([name]) => !NOT_DIGESTED.includes(name));
 }
 
 /** No two variables have the same, whatever they are called. */

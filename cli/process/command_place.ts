@@ -9,6 +9,7 @@
 import { defined } from "../../_internal/errors.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { type NoProgram, pathFor } from "../flow/find_programs.ts";
+import type { TraceParent } from "../../run/attempt_queue.ts";
 import type {
   AttemptEnd,
   AttemptPlace,
@@ -22,7 +23,7 @@ import { isOfFiles } from "../reading/open_root.ts";
 import { AttemptOutput } from "./attempt_output.ts";
 import { NotStartedError } from "./cannot_run.ts";
 import type { SignalTarget } from "./interrupts.ts";
-import { ownEntries, ownVariables } from "../../run/marks.ts";
+import { ownEntries, ownVariables, TRACE_VARIABLES, traceVariables } from "../../run/marks.ts";
 import { endLeftOutside } from "./orphan_processes.ts";
 import type { PassedOutput } from "./output_pump.ts";
 import type { PrintedOutputs } from "./printed_outputs.ts";
@@ -100,7 +101,7 @@ export class CommandPlace implements AttemptPlace {
    *
    * @throws {RecordingError} If what happens cannot be recorded; nothing of the command runs any more.
    */
-  async run({ nodeId, attempt, signal }: AttemptRequest): Promise<AttemptEnd> {
+  async run({ nodeId, attempt, signal, trace }: AttemptRequest): Promise<AttemptEnd> {
     const damage = this.#options.outputs?.check(this.#options.nodes.get(nodeId)!);
     // A command starts before this returns, unless something has to be looked at before.
     const problem = damage && await damage;
@@ -122,7 +123,7 @@ export class CommandPlace implements AttemptPlace {
     this.#hasRun = true;
     let end: CommandEnd;
     try {
-      end = await runCommand(this.#command(of), {
+      end = await runCommand(this.#command(of, trace), {
         onSpawned: (pid) => this.#record(of, pid),
         takeOutput: output.take,
         takeErrors: errors.take,
@@ -205,7 +206,7 @@ export class CommandPlace implements AttemptPlace {
     }
   }
 
-  #command({ nodeId, attempt }: NodeAttempt): Command {
+  #command({ nodeId, attempt }: NodeAttempt, trace: TraceParent | undefined): Command {
     const { nodes, findProgram, root, runId, graceMs, outputs, note, terminal, passThrough } =
       this.#options;
     const node = nodes.get(nodeId)!;
@@ -218,12 +219,15 @@ export class CommandPlace implements AttemptPlace {
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
     const own = { ...ownVariables(mark, this.#entries), TAFFRAIL_GRACE_MS: String(graceMs) };
     const colours = passThrough?.isRaw && !terminal?.leavesOutput ? colourVariables(env) : {};
+    const traced = traceVariables(trace);
+    // What this process itself is a part of is not that of which the command is one.
+    const stale = trace === undefined ? [] : TRACE_VARIABLES.filter((name) => !(name in traced));
     return {
       program,
       args: run.slice(1),
       cwd,
-      env: { ...colours, ...env, ...printed?.env, PATH: path, ...own },
-      unset: [...this.#kept, ...printed?.unset ?? []],
+      env: { ...colours, ...traced, ...env, ...printed?.env, PATH: path, ...own },
+      unset: [...this.#kept, ...printed?.unset ?? [], ...stale],
       inheritsInput: this.#inheritsInput,
       terminal,
     };

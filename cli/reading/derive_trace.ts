@@ -8,6 +8,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import type { EndedAttempt } from "../../run/engine/lifecycle.ts";
+import type { Payload } from "../../run/engine/types.ts";
 import { pagesOf, readLogOf } from "../../run/engine/run_log.ts";
 import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { readTrace } from "../../trace/read_trace.ts";
@@ -33,7 +34,9 @@ export async function deriveTrace(place: RunPlace): Promise<TraceEnvelope | unde
     const { directory, trace: path } = runPaths(folder, runId);
     await Deno.mkdir(directory, { recursive: true });
     const trace = { mode: "on", bufferSize: TRACED_STEPS, captureInputs: true } as const;
-    using opened = openTrace({ path, runId, name: fold.run.pipe, trace, onSignal: "none" });
+    const inputOf = (payload: Payload) => Object.keys(payload).length === 0 ? null : payload;
+    const how = { trace, onSignal: "none", inputOf } as const;
+    using opened = openTrace({ path, runId, name: fold.run.pipe, ...how });
     await follow(place, opened.trace, ends);
     const { state } = fold.run;
     if (state === "Completed") await opened.trace.finish();
@@ -64,15 +67,16 @@ async function follow(
       const { node_id: nodeId, attempt = 1 } = event as { node_id: string; attempt?: number };
       if (event.type === "node.started") {
         const node = nodes.get(nodeId);
-        const input = node && { run: node.run, cwd: node.cwd, env: node.env };
+        const payload = node === undefined ? {} : { run: node.run, cwd: node.cwd, env: node.env };
         // What is no node of a flow is a step of a program.
         const text = node === undefined
           ? { kind: "command", task: nodeId } as const
           : describeNode(nodeId, { ...node });
-        trace.begin({ nodeId, attempt }, { text, ...defined({ input }), at: Date.parse(event.ts) });
+        trace.attemptBegan({ nodeId, attempt }, { text, payload, at: Date.parse(event.ts) });
       } else {
         const ended = ends.get(attemptKey({ nodeId, attempt }));
-        if (ended !== undefined) trace.end({ nodeId, attempt }, { ...ended, end: ended.end ?? {} });
+        if (ended === undefined) continue;
+        trace.attemptEnded({ nodeId, attempt }, { ...ended, end: ended.end ?? {} });
       }
     }
   }

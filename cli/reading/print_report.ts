@@ -55,6 +55,7 @@ export async function printReport(
   for (const line of head) screen.line(line);
   screen.line(`when    ${timesOf(report)}`);
   screen.line(`log     ${logText({ root, runId: report.run_id })}`);
+  if (report.trace_id !== undefined) screen.line(`trace   ${report.trace_id}`);
   if (report.damaged_lines > 0) {
     const what = `${report.damaged_lines} unusable; ${printableLine(report.first_damage ?? "")}`;
     screen.line(screen.paint(`lines   ${what}`, "red"));

@@ -107,6 +107,8 @@ export interface RunReport extends Omit<RunState, "nodes"> {
   duration_ms: number | null;
   /** Its nodes. */
   nodes: NodeReports;
+  /** The trace that the spans of its last sitting with any are in: 32 hexadecimal digits. */
+  trace_id?: string;
   /** How many lines of the log cannot be used. */
   damaged_lines: number;
   /** What is wrong with the first of them. */
@@ -179,11 +181,18 @@ export async function reportOf({ root, view }: RunPlace, facts: RunFacts): Promi
     outcome: outcomeOf({ state, is_orphan: isOrphan, is_suspended: suspended }),
     started_ts: fold.startedTs ?? null,
     duration_ms: fold.durationMs ?? null,
+    ...defined({ trace_id: traceIdOf(fold) }),
     damaged_lines: damagedLines,
     first_damage: firstDamage,
     log: isOfFiles(root) ? runPaths(root, run.runId).events : null,
     ...ofProgram(facts.program),
   };
+}
+
+function traceIdOf({ spans }: RunFold): string | undefined {
+  const span = spans.findLast((span) => span !== undefined);
+  // Any program may have written to the log.
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(span?.traceparent ?? "")?.[1];
 }
 
 /** The processes of a run, where one of its nodes has no end. */

@@ -28,7 +28,7 @@ import type { RunDisplay } from "../display/types.ts";
 import type { JunitFile } from "../report/junit_file.ts";
 import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
-import { exitCodeOf, flowPorts, isForWorkers, reportOfEnd } from "../record_run.ts";
+import { exitCodeOf, flowPorts, isForWorkers, openSpans, reportOfEnd } from "../record_run.ts";
 import {
   KEEP_GOING,
   namesOption,
@@ -244,6 +244,8 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
   const { history, lostLines } = prepared.past;
   const { flow, digests } = plan;
   await using shown = new AsyncDisposableStack();
+  // What is sent is sent when the run is over, and all of it is shown.
+  await using behind = new AsyncDisposableStack();
   let display: RunDisplay;
   let end: RunFlowEnd | undefined;
   {
@@ -273,7 +275,9 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
         await keepFlow(held, plan);
       },
     };
-    end = await runFlow({ ...run, ...ports, past, lostLines }).catch((error) => {
+    const spans = behind.use(await openSpans(run, interrupts));
+    const following = { spans: spans?.follower, past, lostLines };
+    end = await runFlow({ ...run, ...ports, ...following }).catch((error) => {
       if (error !== stop.reason) throw error;
       return undefined;
     });

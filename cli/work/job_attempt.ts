@@ -15,6 +15,7 @@ import type { AttemptEnd, HeldRun, RunsRoot, RunView } from "../../run/types.ts"
 import { removeIfThere, resolve } from "../files.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { type FlowNode, makeNode } from "../flow/flow.ts";
+import { headerSecrets } from "../flow/secrets.ts";
 import { CommandPlace, PASSWORD_VARIABLES } from "../process/command_place.ts";
 import type { SignalTarget } from "../process/interrupts.ts";
 import { DIGEST_OF_NOTHING, fetchOutput } from "../process/output_file.ts";
@@ -88,7 +89,8 @@ async function runOn(
     ...defined({ timeoutMs: payload.timeout_ms }),
     retry: { maxRetries: 0, delayMs: 0, factor: 1, notOn: payload.not_on },
   });
-  const mask = new SecretMask(payload.secret.map((key) => env[key] ?? valueOf(key, place) ?? ""));
+  const secrets = payload.secret.map((key) => env[key] ?? valueOf(key, place) ?? "");
+  const mask = new SecretMask([...secrets, ...await headerSecrets()]);
   const notes: string[] = [];
   using outputs = new FetchedOutputs(runs.view(runId), { payload, lost: job.lost });
   const command = new CommandPlace({

@@ -10,9 +10,11 @@
 import { turn } from "../../_internal/barrier.ts";
 import { defined } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import type { AttemptQueue, JobEnd } from "../../run/attempt_queue.ts";
+import type { AttemptQueue, JobEnd, TraceParent } from "../../run/attempt_queue.ts";
 import type { AttemptEnd, AttemptPlace, AttemptRequest, NodeAttempt } from "../../run/types.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
+import { TRACE_VARIABLES, traceVariables } from "../../run/marks.ts";
+import { inheritedParent } from "../../run/spans/trace_context.ts";
 import { dirname } from "../../_internal/path.ts";
 import { resolve } from "../files.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
@@ -57,12 +59,12 @@ export class WorkerPlace implements AttemptPlace {
     this.#nodes = nodesById(options.flow.nodes);
   }
 
-  async run({ nodeId, attempt, signal }: AttemptRequest): Promise<AttemptEnd> {
+  async run({ nodeId, attempt, signal, trace }: AttemptRequest): Promise<AttemptEnd> {
     const node = this.#nodes.get(nodeId)!;
     const problem = workerProblem(node);
     if (problem !== undefined) return failedBefore(problem, "crash");
     const of = { nodeId, attempt };
-    const payload = this.#payloadOf(node);
+    const payload = this.#payloadOf(node, trace);
     const end = await this.#options.queue.offer({ ...of, labels: node.labels, payload }, signal);
     return this.#endOf(of, end, signal);
   }
@@ -120,17 +122,20 @@ export class WorkerPlace implements AttemptPlace {
     if (hash !== undefined) this.#options.outputs.add(of, { hash, cut, isMasked });
   }
 
-  #payloadOf(node: FlowNode): string {
+  #payloadOf(node: FlowNode, trace: TraceParent | undefined): string {
     const { flow, graceMs, maxOutputBytes, isNeeded, outputs, note } = this.#options;
     const { id, run, timeoutMs, retry, env, envFromFile = [] } = node;
     const given = outputs.givenTo(node);
     for (const text of given.notes) note(text);
     const fromWorker = new Set([...envFromFile, ...flow.secrets]);
     const literal = Object.entries(env).filter(([name]) => !fromWorker.has(name));
+    // Of which span the worker itself is a part is nothing to the command.
+    const traced = traceVariables(trace ?? inheritedParent());
+    const stale = TRACE_VARIABLES.filter((name) => !(name in traced) && !(name in env));
     return encodePayload({
       run,
       cwd: folderOf(node, flow),
-      env: Object.fromEntries(literal),
+      env: { ...traced, ...Object.fromEntries(literal) },
       from_env: [...fromWorker].filter((name) => envFromFile.includes(name) || name in env),
       secret: flow.secrets,
       ...defined({ timeout_ms: timeoutMs }),
@@ -140,7 +145,7 @@ export class WorkerPlace implements AttemptPlace {
       outputs: given.given.map(({ name, nodeId, attempt, hash }) => {
         return { name, node_id: nodeId, attempt, sha256: hash.slice(DIGEST_PREFIX.length) };
       }),
-      unset: given.unset,
+      unset: [...given.unset, ...stale],
       not_on: retry?.notOn ?? [],
     });
   }

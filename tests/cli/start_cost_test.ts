@@ -37,8 +37,9 @@ const MOST_FILES: Record<string, number> = {
 
 const project = await openProject(`${import.meta.dirname}/../..`);
 
-/** Loaded when the root is a database, and never otherwise. */
+/** Loaded when the root is a database, or when spans are to be sent, and never otherwise. */
 const FOR_A_DATABASE = "cli/postgres/postgres_driver.ts";
+const FOR_SPANS = ["cli/telemetry/otlp_driver.ts", "cli/telemetry/node_require.ts"];
 
 const AT_START = { atStart: true };
 
@@ -62,7 +63,8 @@ for (const [verb, most] of Object.entries(MOST_FILES)) {
   Deno.test(`taffrail ${verb} loads at most ${most} files, and no module of Node or npm`, () => {
     const files = filesOf(verb, AT_START);
     assert(files.length <= most, `it loads ${files.length}:\n${files.toSorted().join("\n")}`);
-    const foreign = filesOf(verb).filter((path) => path !== FOR_A_DATABASE)
+    const foreign = filesOf(verb)
+      .filter((path) => ![FOR_A_DATABASE, ...FOR_SPANS].includes(path))
       .flatMap((path) => valueImportsOf(project, path))
       .map(({ specifier }) => specifier).filter((specifier) => /^(node|npm):/.test(specifier));
     assertEquals(foreign, []);
@@ -86,4 +88,15 @@ Deno.test("every verb has a limit of files", () => {
     .flatMap(({ specifier }) => /^\.\/verbs\/(\w+)\.ts$/.exec(specifier)?.[1] ?? [])
     .filter((name) => name !== "changed_arguments");
   assertEquals(verbs.toSorted(), Object.keys(MOST_FILES).toSorted());
+});
+
+Deno.test("what makes spans is loaded only where somebody makes or wants them", () => {
+  const isOfSpans = (path: string) => /^(?:cli\/telemetry|run\/spans)\//.test(path);
+  for (const verb of ["exec", "run", "resume"]) {
+    // It tells whether anybody does.
+    assertEquals(filesOf(verb, AT_START).filter(isOfSpans), ["cli/telemetry/otel_variables.ts"]);
+  }
+  for (const entry of ["run/mod.ts", "run/program/open_program.ts"]) {
+    assertEquals([...filesLoadedBy(project, entry, AT_START)].filter(isOfSpans), []);
+  }
 });

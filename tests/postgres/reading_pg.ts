@@ -148,6 +148,10 @@ Deno.test("show, logs, ls, trace, follow and the verbs for recordings say the sa
     const { log, nodes } = JSON.parse(stdout);
     assertEquals(log, null);
     assert(nodes.length > 0);
+    for (const run of ["ci", "hello", "order"]) {
+      const drawn = await program.tells("trace", "--chrome", "-", run);
+      assertEquals(await program.tells("trace", "--chrome", "-", "--root", url, run), drawn);
+    }
     assertEquals(nodes.filter((node: object) => "output" in node || "result_file" in node), []);
   });
 });

@@ -1,0 +1,17 @@
+/** All that is loaded of others to send spans, in one file of what is published. */
+import "./node_require.ts";
+export { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+export type {
+  IdGenerator,
+  ReadableSpan,
+  SpanExporter,
+  SpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
+export { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+export { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+export {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
