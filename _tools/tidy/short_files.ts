@@ -19,8 +19,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "store/state/event_effects.ts":
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
-  "cli/chrome/lanes.ts":
-    "What viewers demand of a lane, and how a number changes: what is drawn in them is another matter.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
   "cli/report/open_page.ts": "Loaded only where a page is to be shown in a browser.",
   "cli/report/page_text.ts":

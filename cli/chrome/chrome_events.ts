@@ -15,7 +15,7 @@ import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { reasonText } from "../reading/run_outcome.ts";
 import type { Stretch, StretchKind } from "./journal_stretches.ts";
-import { changesOf, Lanes } from "./lanes.ts";
+import { changesOf, Lanes, type Span } from "./lanes.ts";
 import { type RunTimeline, type TimedAttempt, unbegunOf } from "./run_timeline.ts";
 
 /** One event of the format. */
@@ -41,6 +41,9 @@ export class ChromeRun {
   readonly #run: RunTimeline;
   /** When the trace begins, in milliseconds since 1970. */
   readonly #originMs: number;
+  /** When what is drawn began and ended, by which what was in flight is counted. */
+  readonly #begins: number[] = [];
+  readonly #ends: number[] = [];
   /** How many that waited there was no lane for. */
   #undrawn = 0;
 
@@ -82,7 +85,7 @@ export class ChromeRun {
   }
 
   /** From then to then, in whole microseconds, one at least. */
-  #span(from: number, to: number): { ts: number; dur: number } {
+  #span(from: number, to: number): Span {
     const ts = this.#ts(from);
     return { ts, dur: Math.max(1, this.#ts(to) - ts) };
   }
@@ -92,21 +95,23 @@ export class ChromeRun {
     const thread = { pid: RUN_PID, tid: RUN_TID };
     yield* nameProcess(RUN_PID, `${pipe} (${runId})`);
     yield* nameThread(thread, "run");
-    let before: number | undefined;
+    let before = 0;
     for (const [index, { from, to, end, isWell }] of sittings.entries()) {
+      const span = this.#span(from, to);
       // The clock of whoever goes on may be behind.
-      const begin = Math.max(from, before ?? from);
+      const ts = Math.max(span.ts, before);
+      before = Math.max(ts + 1, span.ts + span.dur);
       const how = end === undefined ? index + 1 < sittings.length ? "cut off" : "no end" : end;
       yield {
         ph: "X",
         name: index === 0 ? pipe : `${pipe}, gone on with`,
         cat: "run",
-        ...this.#span(begin, to),
+        ts,
+        dur: before - ts,
         ...thread,
         cname: isWell ? COLOURS.well : end === undefined ? COLOURS.cut : COLOURS.failed,
         args: { sitting: index + 1, end: reasonText(how) },
       };
-      before = Math.max(begin + 0.001, to);
     }
   }
 
@@ -118,7 +123,7 @@ export class ChromeRun {
     let arrows = 0;
     const tied = new Map<string, number>();
     for (const attempt of attempts) {
-      const { worker, nodeId, from, to } = attempt;
+      const { worker, nodeId } = attempt;
       let place = places.get(worker);
       if (place === undefined) {
         place = { pid: RUN_PID + 1 + places.size, lanes: new Lanes() };
@@ -126,13 +131,16 @@ export class ChromeRun {
         yield* nameProcess(place.pid, worker === undefined ? here : `worker ${worker}`);
       }
       const before = place.lanes.count;
-      const tid = 1 + place.lanes.take(from, to)!;
+      const { lane, ...span } = place.lanes.take(this.#span(attempt.from, attempt.to))!;
+      this.#begins.push(span.ts);
+      this.#ends.push(span.ts + span.dur);
+      const tid = 1 + lane;
       const thread = { pid: place.pid, tid };
       if (place.lanes.count > before) yield* nameThread(thread, `lane ${tid}`);
       const all = this.#run.history.fold.attemptsOf(nodeId);
       const info = all.find(({ attempt: number }) => number === attempt.attempt)!;
       const end = endOf(info);
-      const slice = this.#attemptSlice(attempt, {
+      const slice = this.#attemptSlice({ ...attempt, span }, {
         info,
         end,
         waited: waits.get(attemptKey(attempt)),
@@ -166,7 +174,7 @@ export class ChromeRun {
   }
 
   #attemptSlice(
-    { nodeId, attempt, from, to, worker }: TimedAttempt,
+    { nodeId, attempt, span, worker }: TimedAttempt & { span: Span },
     { info: { exit_code, signal }, end, waited }: {
       info: AttemptInfo;
       end: DrawnEnd;
@@ -180,7 +188,7 @@ export class ChromeRun {
       ph: "X",
       name: `${end.isFailure ? "✗ " : ""}${nodeId}${number}`,
       cat: end.category,
-      ...this.#span(from, to),
+      ...span,
       cname: end.colour,
       args: {
         node: nodeId,
@@ -223,8 +231,9 @@ export class ChromeRun {
     const lanes = new Lanes(MOST_WAITING);
     for (const { nodeId, attempt, from, to = lastMs, text, isBad } of stretches.of[kind]) {
       const before = lanes.count;
-      const lane = lanes.take(from, to);
-      if (lane === undefined) continue;
+      const place = lanes.take(this.#span(from, to));
+      if (place === undefined) continue;
+      const { lane, ...span } = place;
       const thread = { pid: RUN_PID, tid: first + lane };
       if (lanes.count > before) {
         yield* nameThread(thread, lane === 0 ? name : `${name} ${lane + 1}`);
@@ -233,7 +242,7 @@ export class ChromeRun {
         ph: "X",
         name: isBad ? `✗ ${nodeId}` : nodeId,
         cat: kind,
-        ...this.#span(from, to),
+        ...span,
         ...thread,
         cname: isBad ? COLOURS.failed : COLOURS.waits,
         args: { node: nodeId, attempt, why: text },
@@ -255,31 +264,33 @@ export class ChromeRun {
   }
 
   *#counters(): Generator<ChromeEvent, void> {
-    const { attempts, stretches: { of, begun, limits } } = this.#run;
+    const { stretches: { of, begun, limits } } = this.#run;
     const most = limits?.max_in_flight ?? undefined;
     const inFlight = most === undefined ? "in flight" : `in flight, of ${most}`;
-    const [froms, tos] = [attempts.map(({ from }) => from), attempts.map(({ to }) => to)];
-    yield* this.#counter(inFlight, changesOf(froms, tos));
-    yield* this.#counter("waiting", changesOf(...timesOf([...of.ready, ...of.backoff], this.#run)));
+    yield* this.#counter(inFlight, changesOf(this.#begins, this.#ends));
+    const waiting = [...of.ready, ...of.backoff];
+    const [since, until] = timesOf(waiting, this.#run);
+    yield* this.#counter("waiting", this.#changesOf(since, until));
     const { max_per_window: mostBegun, rate_window: window } = limits ?? {};
     if (mostBegun == null || window == null) return;
     const lengthMs = millisecondsOf(window);
     const over = begun.map((at) => at + lengthMs).filter((at) => at <= this.#run.lastMs);
-    yield* this.#counter(`begun in the window, of ${mostBegun}`, changesOf(begun, over));
+    const name = `begun in the window, of ${mostBegun}`;
+    yield* this.#counter(name, this.#changesOf(begun, over));
   }
 
-  /** One event wherever a number changes; times that are one microsecond are one. */
+  #changesOf(begins: readonly number[], ends: readonly number[]) {
+    return changesOf(begins.map((at) => this.#ts(at)), ends.map((at) => this.#ts(at)));
+  }
+
+  /** One event wherever a number changes. */
   *#counter(
     name: string,
-    changes: Iterable<[at: number, count: number]>,
+    changes: Iterable<[ts: number, count: number]>,
   ): Generator<ChromeEvent, void> {
-    let waiting: ChromeEvent | undefined;
-    for (const [at, count] of changes) {
-      const ts = this.#ts(at);
-      if (waiting !== undefined && waiting.ts !== ts) yield waiting;
-      waiting = { ph: "C", name, ts, pid: RUN_PID, tid: RUN_TID, args: { nodes: count } };
+    for (const [ts, nodes] of changes) {
+      yield { ph: "C", name, ts, pid: RUN_PID, tid: RUN_TID, args: { nodes } };
     }
-    if (waiting !== undefined) yield waiting;
   }
 }
 
@@ -290,10 +301,8 @@ interface Thread {
 }
 
 /** An attempt, as it is drawn. */
-interface Slice extends Record<string, unknown> {
+interface Slice extends Span, Record<string, unknown> {
   ph: "X";
-  ts: number;
-  dur: number;
 }
 
 /** What an attempt had to wait for, and how long. */

@@ -3,8 +3,14 @@
  * thread. What begins first is given first, and takes the first lane that is free.
  */
 
-/** The length of what has none, in milliseconds: of two things at one time viewers would mistake the order. */
-const SHORTEST_MS = 0.001;
+/** Records have whole milliseconds, so what came behind something may seem to have begun so much before its end. */
+const INEXACT_US = 1000;
+
+/** From when something is drawn and how long, in whole microseconds; viewers would mistake the order of what has no length. */
+export interface Span {
+  ts: number;
+  dur: number;
+}
 
 /** A number of lanes. */
 export class Lanes {
@@ -19,16 +25,17 @@ export class Lanes {
     this.#most = most;
   }
 
-  /** The lane of what lasts from then to then, from 0; undefined where all are taken. */
-  take(from: number, to: number): number | undefined {
-    const free = this.#ends.findIndex((end) => end <= from);
+  /** Where something is drawn: its lane, from 0, and when in that; undefined where all lanes are taken. */
+  take({ ts, dur }: Span): Span & { lane: number } | undefined {
+    const free = this.#ends.findIndex((end) => end <= ts + INEXACT_US);
     const lane = free === -1 ? this.#ends.length : free;
     if (lane >= this.#most) {
       this.left++;
       return undefined;
     }
-    this.#ends[lane] = Math.max(to, from + SHORTEST_MS);
-    return lane;
+    const begin = Math.max(ts, this.#ends[lane] ?? ts);
+    const end = this.#ends[lane] = Math.max(ts + dur, begin + 1);
+    return { lane, ts: begin, dur: end - begin };
   }
 
   /** How many there are. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bundleCommand } from "../../_tools/bundle.ts";
 import { copyProject } from "../../_tools/test_jsr.ts";
 import { type Ended, start, taffrail } from "../cli/_command.ts";
+import { OtlpCollector } from "../_util/otlp_collector.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { makeCache } from "./_cache.ts";
 import { publishStandIns, STAND_INS } from "./_registry.ts";
@@ -10,23 +11,32 @@ const ROOT = await Deno.realPath(`${import.meta.dirname}/../..`);
 
 /** Bundles the command into a directory of its own; `run` starts what was built, in another one. */
 async function withBundle(
-  use: (bundle: { files: string[]; directory: string; run: Run }) => Promise<void>,
+  use: (bundle: { files: string[]; directory: string; run: Run; runIn: RunIn }) => Promise<void>,
 ): Promise<void> {
   await withTempDir(async (scratch) => {
     const directory = `${scratch}/dist`;
     const files = await bundleCommand(ROOT, directory);
     const cwd = `${scratch}/work`;
     await Deno.mkdir(cwd);
-    await use({ files, directory, run: (...args) => run(`${directory}/taffrail.js`, args, cwd) });
+    const program = `${directory}/taffrail.js`;
+    const runIt: Run = (...args) => run(program, args, { cwd });
+    const runIn: RunIn = (env, ...args) => run(program, args, { cwd, env });
+    await use({ files, directory, run: runIt, runIn });
   });
 }
 
 type Run = (...args: string[]) => Promise<Ended>;
+/** The same with variables. */
+type RunIn = (env: Record<string, string>, ...args: string[]) => Promise<Ended>;
 
-async function run(program: string, args: string[], cwd: string): Promise<Ended> {
+async function run(
+  program: string,
+  args: string[],
+  how: { cwd: string; env?: Record<string, string> },
+): Promise<Ended> {
   // Without the configuration of this repository, as where the command is installed.
   const options = ["run", "--allow-all", "--no-config", "--no-lock"];
-  await using process = start(Deno.execPath(), [...options, program, ...args], { cwd });
+  await using process = start(Deno.execPath(), [...options, program, ...args], how);
   await process.closeInput();
   return await process.end();
 }
@@ -72,6 +82,18 @@ Deno.test("the bundled command records what it runs, and exits as that did", asy
     for (const args of [["show", runId], ["replay", runId], ["trace", runId], ["verify"], ["ls"]]) {
       const { code, stderr } = await run(...args);
       assertEquals([code, stderr], [0, ""], args.join(" "));
+    }
+  });
+});
+
+Deno.test("the bundled command sends spans, in either encoding", async () => {
+  await withBundle(async ({ runIn }) => {
+    for (const OTEL_EXPORTER_OTLP_PROTOCOL of ["http/protobuf", "http/json"]) {
+      await using collector = new OtlpCollector();
+      const env = { ...collector.env, OTEL_EXPORTER_OTLP_PROTOCOL, TRACEPARENT: "" };
+      const { code, stderr } = await runIn(env, "exec", "--", "true");
+      assertEquals(code, 0, stderr);
+      assertEquals(collector.outline(), ["RUN true", "  true", "    true"]);
     }
   });
 });

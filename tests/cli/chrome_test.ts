@@ -1,6 +1,7 @@
 /** `taffrail trace --chrome`: the whole of a run as viewers of traces draw it. */
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { withTempDir } from "../_util/temp.ts";
+import { openRun } from "../../run/mod.ts";
+import { withMemoryDir, withTempDir } from "../_util/temp.ts";
 import { type ChromeEvent, chromeOf, type LookedAt } from "./_chrome.ts";
 import { startAtWork, startTaffrail, taffrail } from "./_command.ts";
 import { withProgram } from "./_program.ts";
@@ -180,6 +181,33 @@ Deno.test("a trace of a program has its steps, sleeps and gates", async () => {
     assertEquals(names(trace.slices("sleep")), ["settle"]);
     assertEquals(trace.slices("gate").map(({ name }) => name), ["approved"]);
     assertEquals(trace.about.program, "order");
+  });
+});
+
+Deno.test("of very many that wait some are drawn, and all are told of with what they waited for", async () => {
+  await withMemoryDir(async (cwd) => {
+    const count = 1000;
+    const run = await openRun({
+      root: `${cwd}/.taffrail`,
+      runId: "many",
+      name: "many",
+      constraints: { max_in_flight: 2 },
+      invoker: { run: () => "Completed" },
+    });
+    const ids = Array.from({ length: count }, (_, index) => `work ${index}\u202e</script>`);
+    // All of them are asked for before any is done.
+    await Promise.all(ids.map((id) => run.submit(id, {})));
+    await run.finish();
+    const trace = await chromeOf(cwd, "many");
+    const attempts = trace.slices("attempt");
+    assertEquals(new Set(names(attempts)), new Set(ids));
+    assertEquals(new Set(attempts.map((attempt) => trace.threadOf(attempt))).size, 2);
+    assertEquals(mostOf(trace, "in flight, of 2"), 2);
+    const waited = attempts.filter(({ args }) => args.waited_for !== undefined);
+    const drawn = trace.slices("ready");
+    assertEquals(drawn.length + (trace.about.waits_without_a_lane as number), waited.length);
+    assertGreater(waited.length, drawn.length);
+    assert(new Set(drawn.map(({ tid }) => tid)).size <= 64);
   });
 });
 
