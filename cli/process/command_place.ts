@@ -217,16 +217,18 @@ export class CommandPlace implements AttemptPlace {
     const printed = outputs?.variablesOf(node);
     for (const text of printed?.notes ?? []) note(text);
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
-    const own = { ...ownVariables(mark, this.#entries), TAFFRAIL_GRACE_MS: String(graceMs) };
+    const marks = { ...ownVariables(mark, this.#entries), TAFFRAIL_GRACE_MS: String(graceMs) };
     const colours = passThrough?.isRaw && !terminal?.leavesOutput ? colourVariables(env) : {};
-    const traced = traceVariables(trace);
-    // What this process itself is a part of is not that of which the command is one.
-    const stale = trace === undefined ? [] : TRACE_VARIABLES.filter((name) => !(name in traced));
+    // A flow may say itself of which span its commands are a part.
+    const own = trace === undefined || "TRACEPARENT" in env ? undefined : trace;
+    const traced = traceVariables(own);
+    // What this process is a part of is not that of which the command is one.
+    const stale = own === undefined ? [] : TRACE_VARIABLES.filter((name) => !(name in traced));
     return {
       program,
       args: run.slice(1),
       cwd,
-      env: { ...colours, ...traced, ...env, ...printed?.env, PATH: path, ...own },
+      env: { ...colours, ...traced, ...env, ...printed?.env, PATH: path, ...marks },
       unset: [...this.#kept, ...printed?.unset ?? [], ...stale],
       inheritsInput: this.#inheritsInput,
       terminal,

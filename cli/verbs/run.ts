@@ -125,7 +125,8 @@ in these is expanded. What is to be run, and where, is
 looked for before anything is recorded, but of nodes with needs when they start,
 as others may make it.
 Each command finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and
-TAFFRAIL_ROOT in its environment, and in TAFFRAIL_OUTPUT_<NEED> the path of what
+TAFFRAIL_ROOT in its environment, where spans are made its own in TRACEPARENT
+(OTEL_EXPORTER_OTLP_ENDPOINT), and in TAFFRAIL_OUTPUT_<NEED> the path of what
 each node that it needs has printed: the id in upper case, _ for what is no
 letter or digit; not set where --max-output has cut that, or something secret
 stood in it. When it ends, what is left of its process group is ended too.

@@ -23,8 +23,8 @@ ${RUN_OPERAND}`,
     exitCodes: `0 it is shown, whatever became of the run, 1 there is no such run, or it cannot
 be read, 2 called wrongly.`,
     json: `{ "run_id", "pipe", "state", "outcome", "is_orphan", "is_live", "is_suspended",
-"started_ts", "last_ts", "duration_ms", "log", "damaged_lines", "first_damage",
-"nodes": [{ "id", "kind", "name", "status", "attempt", "pid", "started_ts",
+"started_ts", "last_ts", "duration_ms", "trace_id", "log", "damaged_lines",
+"first_damage", "nodes": [{ "id", "kind", "name", "status", "attempt", "pid", "started_ts",
 "last_ts", "duration_ms", "exit_code", "signal", "output": { "out", "err" },
 "cut": { "out", "err" }, "attempts": [{ "attempt", "status", "started_ts",
 "duration_ms", "exit_code", "signal", "output", "cut" }], "deferrals": [{

@@ -130,7 +130,8 @@ export class WorkerPlace implements AttemptPlace {
     const fromWorker = new Set([...envFromFile, ...flow.secrets]);
     const literal = Object.entries(env).filter(([name]) => !fromWorker.has(name));
     // Of which span the worker itself is a part is nothing to the command.
-    const traced = traceVariables(trace ?? inheritedParent());
+    const isSaid = "TRACEPARENT" in env;
+    const traced = traceVariables(isSaid ? undefined : trace ?? inheritedParent());
     const stale = TRACE_VARIABLES.filter((name) => !(name in traced) && !(name in env));
     return encodePayload({
       run,

@@ -15,17 +15,19 @@ export function followed(
   if (followers.length === 0) return options;
   const { invoke, onDecided, observer } = options;
   const deciders = followers.filter(({ decided }) => decided !== undefined);
+  const makers = followers.filter(({ making }) => making !== undefined);
   return {
     ...options,
     span: followers.find(({ span }) => span !== undefined)?.span,
-    invoke: (request, attempt) => {
-      const make: MakeAttempt = (attempt) => invoke(request, attempt);
-      const surrounded = followers.reduceRight<MakeAttempt>((inner, follower) => {
-        if (follower.making === undefined) return inner;
-        return (attempt) => follower.making!(attempt, inner);
-      }, make);
-      return surrounded(attempt);
-    },
+    ...(makers.length > 0 && {
+      invoke: (request, attempt) => {
+        const make: MakeAttempt = (attempt) => invoke(request, attempt);
+        const surrounded = makers.reduceRight<MakeAttempt>((inner, follower) => {
+          return (attempt) => follower.making!(attempt, inner);
+        }, make);
+        return surrounded(attempt);
+      },
+    }),
     ...(deciders.length > 0 && {
       onDecided: (decided) => {
         for (const follower of deciders) follower.decided!(decided);

@@ -141,6 +141,15 @@ async function printProgram(printed: Printed, cwd: string): Promise<void> {
   await printed.of("show", runId);
 }
 
+/** A run that makes spans, of which none is to be sent. */
+async function printTraced(printed: Printed, cwd: string): Promise<void> {
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://[::1]", OTEL_TRACES_SAMPLER: "always_off" };
+  await taffrail(["exec", "--name", "traced", "--", "true"], { cwd, env });
+  await printed.of("show", "traced");
+}
+
+const PRINTS = [printGated, printDrill, printProgram, printTraced];
+
 Deno.test({
   name: "docs/format/command_json.md names every member that --json prints, and no other",
   ignore: !HAS_SIGNALS,
@@ -161,7 +170,7 @@ Deno.test({
       for (const runId of [bad, good]) await printed.of("show", runId);
       await printed.of("exec", "--name", "long", "--", "sh", "-c", "printf %070000d 1");
       for (const run of [bad, "long"]) await printed.of("logs", run);
-      for (const print of [printGated, printDrill, printProgram]) await print(printed, cwd);
+      for (const print of PRINTS) await print(printed, cwd);
 
       await using live = await openEventLog<Record<string, unknown>>({ root, runId: "live" });
       await live.append({ n: 1 });

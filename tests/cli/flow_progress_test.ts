@@ -18,6 +18,16 @@ function node(id: string, own: Partial<FlowNode> = {}): FlowNode {
   return { id, run: ["true"], ...rest, ...own } as FlowNode;
 }
 
+/** What is said of a decision where nothing is. */
+const NOTHING = {
+  reason: "admitted",
+  at: 0,
+  dueAt: null,
+  termination: null,
+  begun: false,
+  errorKind: undefined,
+} as const;
+
 /** Does with a flow what its runner does, and keeps what was begun. */
 class Driver {
   readonly progress: FlowProgress;
@@ -30,8 +40,7 @@ class Driver {
   }
 
   decide(nodeId: string, decided: Partial<Decided>): void {
-    const nothing = { dueAt: null, termination: null, begun: false, errorKind: undefined } as const;
-    this.progress.take({ nodeId, decision: "Finish", reason: "admitted", ...nothing, ...decided });
+    this.progress.take({ nodeId, decision: "Finish", ...NOTHING, ...decided });
     this.#settle();
   }
 
@@ -47,15 +56,7 @@ class Driver {
 
   begin(id: string): void {
     this.waiting.delete(id);
-    this.progress.take({
-      nodeId: id,
-      decision: "Invoke",
-      reason: "admitted",
-      dueAt: null,
-      termination: null,
-      begun: false,
-      errorKind: undefined,
-    });
+    this.progress.take({ nodeId: id, decision: "Invoke", ...NOTHING });
     if (!this.progress.mayBegin(id)) return this.abort(id, false);
     this.begun.push(id);
     this.running.add(id);

@@ -313,6 +313,23 @@ Deno.test("a backend that is not there, says no, or says nothing costs one line,
     assertEquals(refusing.requests[0]!.headers["x-scope-orgid"], "7");
   }));
 
+Deno.test("no span has a secret in it, nor the command line of what it stands for", () =>
+  withTempDir(async (cwd) => {
+    await using collector = new OtlpCollector();
+    const run = ["sh", "-c", 'echo "no $TOKEN, no $OTEL_EXPORTER_OTLP_HEADERS" >&2; exit 3', "arg"];
+    await writeFlow(cwd, {
+      secret: ["TOKEN"],
+      env: { TOKEN: "t0k3n-of-it" },
+      nodes: { a: { run } },
+    });
+    const env = { ...NONE, ...collector.env, OTEL_EXPORTER_OTLP_HEADERS: "x-api-key=k3y-of-it" };
+    assertEquals((await taffrail(["run", "flow.json"], { cwd, env })).code, 1);
+    const attempt = collector.child(collector.child(collector.span("RUN flow"), "a"), "a");
+    assertEquals(attempt.status.message, "failed, exit code 3: no ***, no x-api-key=***");
+    assert(!/of-it|echo|"arg"/.test(JSON.stringify(collector.spans)));
+    assertEquals(collector.requests[0]!.headers["x-api-key"], "k3y-of-it");
+  }));
+
 Deno.test("what the environment says that cannot be done is one line, and no run", () =>
   withTempDir(async (cwd) => {
     const cases: [env: Record<string, string>, problem: string][] = [
@@ -415,7 +432,7 @@ Deno.test("a flow may name the span of its commands itself, and another one is n
     const env = { ...NONE, ...collector.env };
     await Deno.writeTextFile(`${cwd}/.env`, `TRACEPARENT=${TRACEPARENT}\nOTHER=1\n`);
     assertEquals((await taffrail(["run", "flow.json"], { cwd, env })).code, 1);
-    assertEquals(await toldTo(cwd, "a"), `${TRACEPARENT}|none`);
+    assertEquals(await toldTo(cwd, "a"), `${TRACEPARENT}|`);
     await Deno.writeTextFile(`${cwd}/there`, "");
     await Deno.writeTextFile(
       `${cwd}/.env`,
