@@ -39,7 +39,7 @@ const OPTIONS = {
 
 /** `taffrail report`: makes a page of a run. */
 export const reportVerb: Verb = {
-  summary: "make one HTML page of a run: what failed, why, and what took the time",
+  summary: "make an HTML page of a run: what failed, and what took the time",
   help: {
     about: `Makes one HTML page of a run that needs nothing else and loads nothing: what
 became of it and why, what failed with the end of what it printed, when each

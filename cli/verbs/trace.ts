@@ -55,7 +55,7 @@ const OPTIONS = {
 
 /** `taffrail trace`: shows the last steps of a run. */
 export const traceVerb: Verb = {
-  summary: "show the last steps of a failed run, or draw all of any for Perfetto",
+  summary: "show the last steps of a failed run, or draw any for Perfetto",
   help: {
     about: `Prints the steps that a trace has, newest last, and of those that failed all
 that is known. A run has a trace when something in it failed, or with taffrail
