@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { migratePostgres, openPostgresRoot } from "../../postgres/mod.ts";
 import { listRuns } from "../../eventlog/mod.ts";
+import { wordsFor } from "../../cli/completions/words.ts";
 import { summarizeMore, summarizeRuns } from "../../cli/reading/run_summary.ts";
 import type { PostgresClient } from "../../postgres/types.ts";
 import { openFileRoot } from "../../run/mod.ts";
@@ -375,5 +376,24 @@ Deno.test("follow --all tells of a run that begins in a database, to its end", a
     await running.closeInput();
     assertEquals((await running.end()).code, 0);
     await following.stdout.find(/^late-\S+ {2}the run has completed$/);
+  });
+});
+
+Deno.test("completion offers of runs in a database what it offers of the same ones in a directory", async () => {
+  await withBoth(async ({ program, url }) => {
+    const offered = async (root: string, kind: string, operand: string) => {
+      const question = { kind, typed: "", root, operand };
+      // People wait a second for it; here the machine may have more to do.
+      const words = await wordsFor(question, { longestWaitMs: 600_000 });
+      return words.map(({ word, about }) => `${word}: ${about.replace(/\d+\w ago/, "AGO")}`);
+    };
+    for (const kind of ["runs", "runs=aborted,orphan", "nodes", "gates"]) {
+      const runs = kind.startsWith("runs") ? [""] : ["ci", "hello", "-"];
+      for (const run of runs) {
+        const here = await offered(program.root, kind, run);
+        assertEquals(await offered(url, kind, run), here, `${kind} ${run}`);
+        assert(here.length > 0 || kind === "gates", `${kind} ${run}`);
+      }
+    }
   });
 });
