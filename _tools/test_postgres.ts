@@ -7,23 +7,20 @@
  */
 import { SHARED_SERVER, startServer } from "../tests/postgres/_server.ts";
 import { requirePostgres } from "./postgres/installation.ts";
+import { testArguments, type TestFiles } from "./_test_arguments.ts";
 
-/** The arguments of `deno test`: all files that need a server, unless some are named. */
-export async function testArguments(root: string, args: readonly string[]): Promise<string[]> {
-  const folder = "tests/postgres";
-  const names = (await Array.fromAsync(Deno.readDir(`${root}/${folder}`))).map(({ name }) => name);
-  const all = names.filter((name) => name.endsWith("_pg.ts")).map((name) => `${folder}/${name}`);
-  const files = args.filter((arg) => arg.endsWith("_pg.ts"));
-  const options = args.filter((arg) => !arg.endsWith("_pg.ts"));
-  const chosen = files.length > 0 ? files : all.toSorted();
-  return ["test", "--allow-all", "--trace-leaks", "--parallel", ...options, ...chosen];
-}
+/** Which tests need a server. */
+export const POSTGRES_TESTS: TestFiles = {
+  folder: "tests/postgres",
+  suffix: "_pg.ts",
+  options: ["--parallel"],
+};
 
 async function testOnPostgres(root: string, args: readonly string[]): Promise<number> {
   await requirePostgres();
   await using server = await startServer();
   const test = new Deno.Command(Deno.execPath(), {
-    args: await testArguments(root, args),
+    args: await testArguments({ root, args }, POSTGRES_TESTS),
     cwd: root,
     env: { [SHARED_SERVER]: JSON.stringify(server.place) },
   });

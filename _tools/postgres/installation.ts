@@ -2,6 +2,7 @@
  * Finds what the tests of roots on PostgreSQL need of the machine, and installs it where that may be
  * done. Nothing that an installation brings is started: each test has servers of its own.
  */
+import { install, isFile, mayInstall } from "../_debian.ts";
 
 /** A PostgreSQL server as it is installed. */
 export interface Installation {
@@ -48,14 +49,6 @@ async function versionIn(bin: string): Promise<number | undefined> {
   return Number(/\) (\d+)/.exec(said)?.[1]);
 }
 
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
-}
-
 /** The connection pooler pgbouncer, if it is installed. */
 export async function findPgbouncer(
   path: string = Deno.env.get("PATH") ?? "",
@@ -83,30 +76,4 @@ export async function requirePostgres(): Promise<Installation> {
         FOLDERS.join(", ")
       }; install one, as with "sudo apt-get install postgresql pgbouncer"`,
   );
-}
-
-async function mayInstall(): Promise<boolean> {
-  return Deno.build.os === "linux" && Deno.uid() === 0 && await isFile("/usr/bin/apt-get");
-}
-
-/** What forbids Debian's packages to start the services that they bring. */
-const START_POLICY = "/usr/sbin/policy-rc.d";
-
-async function install(packages: string[]): Promise<void> {
-  const forbidsAlready = await isFile(START_POLICY);
-  if (!forbidsAlready) {
-    await Deno.writeTextFile(START_POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-  }
-  try {
-    await runAptGet(["update", "-qq"]);
-    await runAptGet(["install", "-y", "-qq", "--no-install-recommends", ...packages]);
-  } finally {
-    if (!forbidsAlready) await Deno.remove(START_POLICY);
-  }
-}
-
-/** What it cannot do is seen by what is missing afterwards. */
-async function runAptGet(args: string[]): Promise<void> {
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  await new Deno.Command("apt-get", { args, env, stdin: "null", stdout: "null" }).spawn().status;
 }

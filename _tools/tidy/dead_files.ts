@@ -6,7 +6,7 @@ import type { Problem } from "../_problem.ts";
 import { nodesOf, type Source } from "../_source.ts";
 
 const STARTED_BY_HAND =
-  /^(tests|_tools)\/.*_test\.ts$|^tests\/postgres\/[^/]*_pg\.ts$|^examples\/(flows\/)?[^/]*\.ts$/;
+  /^(tests|_tools)\/.*_test\.ts$|^tests\/(postgres|browser)\/[^/]*_(pg|browser)\.ts$|^examples\/(flows\/)?[^/]*\.ts$/;
 
 /** Every file is a test, an example, named in a `deno.json`, or used by such a file. */
 export function checkDeadFiles(project: Project): Problem[] {

@@ -16,6 +16,9 @@ case "$1 $2" in
 "task test:postgres")
   printf '%b' "$POSTGRES_OUTPUT"
   exit "\${POSTGRES_CODE:-0}" ;;
+"task test:browser")
+  printf '%b' "$BROWSER_OUTPUT"
+  exit "\${BROWSER_CODE:-0}" ;;
 esac
 `;
 
@@ -103,25 +106,27 @@ testCi(".ci/run repeats at its end what failed, where the end is all that is sho
   assertEquals(lines.slice(-5), [" ERRORS ", ...last, `${passed} passed, 1 failed`]);
 });
 
-Deno.test({
-  name: ".ci/run adds the tests on PostgreSQL, and fails when they do",
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    const outputs = {
-      "ok | 4 passed | 0 failed (2ms)\\n": [0, "16 passed, 0 failed"],
-      "FAILED | 3 passed | 1 failed (2ms)\\n": [1, "15 passed, 1 failed"],
-      "Cannot test roots on PostgreSQL\\n": [1, "12 passed, 1 failed"],
-    };
-    for (const [POSTGRES_OUTPUT, [expected, last]] of Object.entries(outputs)) {
-      const { code, lines } = await runCi({
-        TEST_OUTPUT: "ok | 12 passed | 0 failed (2ms)\\n",
-        POSTGRES_OUTPUT,
-        POSTGRES_CODE: String(expected),
-      });
-      assertEquals([code, lines.at(-1)], [expected, last]);
-    }
-  },
-});
+for (const kind of ["POSTGRES", "BROWSER"]) {
+  Deno.test({
+    name: `.ci/run adds the tests of test:${kind.toLowerCase()}, and fails when they do`,
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const outputs = {
+        "ok | 4 passed | 0 failed (2ms)\\n": [0, "16 passed, 0 failed"],
+        "FAILED | 3 passed | 1 failed (2ms)\\n": [1, "15 passed, 1 failed"],
+        "Cannot test what needs more\\n": [1, "12 passed, 1 failed"],
+      };
+      for (const [output, [expected, last]] of Object.entries(outputs)) {
+        const { code, lines } = await runCi({
+          TEST_OUTPUT: "ok | 12 passed | 0 failed (2ms)\\n",
+          [`${kind}_OUTPUT`]: output,
+          [`${kind}_CODE`]: String(expected),
+        });
+        assertEquals([code, lines.at(-1)], [expected, last]);
+      }
+    },
+  });
+}
 
 testCi(".ci/run counts a failure when the tests do not finish", async () => {
   const { code, lines } = await runCi({ TEST_OUTPUT: "error: no\\n", TEST_CODE: "1" });

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { findPgbouncer, findPostgres } from "../../_tools/postgres/installation.ts";
-import { testArguments } from "../../_tools/test_postgres.ts";
+import { testArguments } from "../../_tools/_test_arguments.ts";
+import { POSTGRES_TESTS } from "../../_tools/test_postgres.ts";
 import { withTree } from "./_tree.ts";
 
 const PROGRAMS = ["postgres", "initdb", "pg_ctl", "psql", "pg_basebackup"];
@@ -61,8 +62,9 @@ Deno.test("testArguments() takes every file that needs a server, or those that a
   await withTree(tree, async (root) => {
     const options = ["test", "--allow-all", "--trace-leaks", "--parallel"];
     const [a, b] = ["tests/postgres/a_pg.ts", "tests/postgres/b_pg.ts"];
-    assertEquals(await testArguments(root, []), [...options, a, b]);
-    const named = await testArguments(root, [b, "--filter", "lost"]);
+    assertEquals(await testArguments({ root, args: [] }, POSTGRES_TESTS), [...options, a, b]);
+    const args = [b, "--filter", "lost"];
+    const named = await testArguments({ root, args }, POSTGRES_TESTS);
     assertEquals(named, [...options, "--filter", "lost", b]);
   });
 });
