@@ -1,7 +1,7 @@
 /** All nodes in a table that can be searched and sorted. Of very many only the rows that are seen are made. */
 /** @import { PageNode, PageState } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
-import { element, markOf, part } from "./dom.js";
+import { element, markOf, part, show } from "./dom.js";
 import { countText, durationText, stateText } from "./words.js";
 
 const ROW_HEIGHT = 30;
@@ -148,6 +148,8 @@ export class NodeTable {
   #noun = "node";
   /** @type {readonly Column[]} */
   #columns = COLUMNS;
+  /** The rows that are there, by their numbers. @type {Map<number, HTMLElement>} */
+  #made = new Map();
   /** @type {number | undefined} */
   #waits;
 
@@ -220,6 +222,8 @@ export class NodeTable {
     const last = LAST_COLUMNS[noun];
     if (last === undefined || this.#columns.includes(last)) return;
     this.#columns = [...COLUMNS, last];
+    this.#made.clear();
+    this.#body.replaceChildren();
     this.#head.replaceChildren(...this.#columns.map(({ name, id }, place) => {
       const button = element("button", { type: "button" }, name);
       button.addEventListener("click", () => this.#sortBy(place));
@@ -282,7 +286,20 @@ export class NodeTable {
     const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MORE_ROWS);
     const last = Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + MORE_ROWS;
     const rows = this.#rows.slice(first, last);
-    this.#body.replaceChildren(...rows.map((node, index) => this.#makeRow(node, first + index)));
+    const shown = new Set(rows.keys().map((index) => first + index));
+    for (const [row, made] of this.#made) {
+      if (shown.has(row)) continue;
+      made.remove();
+      this.#made.delete(row);
+    }
+    for (const [index, node] of rows.entries()) {
+      const row = first + index;
+      const made = this.#made.get(row) ?? this.#makeRow(row);
+      this.#made.set(row, made);
+      const there = this.#body.children[index] ?? null;
+      if (there !== made) this.#body.insertBefore(made, there);
+      this.#fillRow(made, node);
+    }
     const active = this.#active && rows.includes(this.#active)
       ? this.#rows.indexOf(this.#active)
       : -1;
@@ -291,30 +308,43 @@ export class NodeTable {
   }
 
   /**
-   * @param {Node} node What it is of.
    * @param {number} row Which row.
    * @returns {HTMLElement}
    */
-  #makeRow(node, row) {
-    const { state } = node.data;
-    const cells = this.#columns.map(({ id, text }, place) => {
+  #makeRow(row) {
+    const cells = this.#columns.map(({ id }, place) => {
       const role = place === 0 ? "rowheader" : "gridcell";
-      const content = text(node);
-      const cell = element("div", { class: `cell c-${id}`, role, title: content }, content);
-      if (place === 0) cell.prepend(markOf(state));
-      return cell;
+      return element("div", { class: `cell c-${id}`, role });
     });
-    const isActive = node === this.#active && document.activeElement === this.#box;
     const made = element("div", {
-      class: `row${isActive ? " active" : ""}`,
       role: "row",
       id: `row-${row}`,
       "data-row": String(row),
       "aria-rowindex": row + 2,
-      "aria-selected": String(node === this.#selected),
     }, ...cells);
     made.style.top = `${row * ROW_HEIGHT}px`;
     return made;
+  }
+
+  /**
+   * Shows a node in a row that is there: it may be pressed just now, or marked.
+   *
+   * @param {HTMLElement} made The row.
+   * @param {Node} node What it is of.
+   */
+  #fillRow(made, node) {
+    const { state } = node.data;
+    const isActive = node === this.#active && document.activeElement === this.#box;
+    made.className = isActive ? "row active" : "row";
+    made.setAttribute("aria-selected", String(node === this.#selected));
+    for (const [place, { text }] of this.#columns.entries()) {
+      const cell = made.children[place];
+      if (!(cell instanceof HTMLElement)) continue;
+      const content = text(node);
+      cell.title = content;
+      const mark = place === 0 ? state : undefined;
+      show(cell, { content, mark }, () => mark === undefined ? [content] : [markOf(mark), content]);
+    }
   }
 
   /**
