@@ -21,6 +21,10 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
   "cli/report/open_page.ts": "Loaded only where a page is to be shown in a browser.",
+  "cli/report/client/live_run.js":
+    "What makes the page of a run a live one: the page that is a file has no use for it.",
+  "cli/report/serve/runs_data.ts":
+    "What a script is checked against that knows the DOM and no Deno, so that it imports nothing.",
   "cli/report/page_text.ts":
     "How texts become fit for a page: who asks what a record can do to one finds all of it here.",
   "cli/work/lease.ts":

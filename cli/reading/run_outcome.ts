@@ -79,6 +79,14 @@ export function outcomeText(outcome: Outcome): { text: string; colour: Colour } 
   }
 }
 
+/** How a run stands, in the word of a list: a program at work that waits says so. */
+export function stateText(run: Told & { waits_for?: "gate" | "sleep" | null }): string {
+  const outcome = outcomeOf(run);
+  const waits = outcome === "running" ? run.waits_for ?? null : null;
+  if (waits === null) return outcomeText(outcome).text;
+  return waits === "gate" ? "waiting" : "sleeping";
+}
+
 /** How a run ended, as what is said of it. */
 export function endText(outcome: Outcome): string {
   switch (outcome) {

@@ -131,11 +131,18 @@ async function listingsOf(
 
 /**
  * Reads more of some runs than a list tells of all at no more cost: what they run, how much of it has
- * completed, and how many bytes they take.
+ * completed, and, unless `size` is false, how many bytes they take.
  */
-export async function summarizeMore(opened: OpenedRoot, summaries: readonly Summary[]) {
+export async function summarizeMore(
+  opened: OpenedRoot,
+  summaries: readonly Summary[],
+  { size: wantsSize = true }: { size?: boolean } = {},
+) {
   const isWhole = summaries.every(({ isPeeked }) => isPeeked);
-  const fields = isWhole ? ["size"] as const : [...FIELDS, "peek", "size"] as const;
+  const fields = [
+    ...isWhole ? [] : [...FIELDS, "peek"] as const,
+    ...wantsSize ? ["size"] as const : [],
+  ];
   const runIds = summaries.map(({ run }) => run.run_id);
   const listings = await listingsOf(opened, runIds, fields);
   return await Promise.all(summaries.map(async (summary) => {

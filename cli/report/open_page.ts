@@ -5,7 +5,7 @@ import { resolve } from "../files.ts";
 /** What could not open a page says so at once. */
 const PATIENCE_MS = 3000;
 
-/** What opens a file, on each system; the file comes behind it. */
+/** What opens a file or an address, on each system; that comes behind it. */
 const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
   linux: ["xdg-open"],
   darwin: ["open"],
@@ -13,13 +13,21 @@ const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
 };
 
 /**
- * Shows a page in the browser.
+ * Shows the page in a file in the browser.
  *
  * @throws If there is nothing to show it with; the message says what to do.
  */
 export async function openPage(path: string): Promise<void> {
+  await openInBrowser(resolve(path));
+}
+
+/**
+ * Shows what is at a path or an address in the browser.
+ *
+ * @throws If there is nothing to show it with; the message says what to do.
+ */
+export async function openInBrowser(page: string): Promise<void> {
   const [program, ...args] = OPENERS[Deno.build.os] ?? OPENERS.linux!;
-  const page = resolve(path);
   const problem = await problemOf(program!, [...args, page]);
   if (problem === undefined) return;
   throw new Error(`Cannot open ${page} in a browser: ${problem}; open it by hand`);

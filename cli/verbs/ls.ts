@@ -7,6 +7,7 @@ import {
   outcomeOf,
   outcomeText,
   STATE_WORDS,
+  stateText,
   type StateWord,
 } from "../reading/run_outcome.ts";
 import { type Listed, summarizeMore, summarizeRuns, type Summary } from "../reading/run_summary.ts";
@@ -216,7 +217,7 @@ function padded(
 const STATE: Column = {
   name: "STATE",
   width: 10,
-  text: stateOf,
+  text: stateText,
 };
 const NODES: Column = { name: "NODES", width: 5, isRight: true, text: nodesOf };
 const TIME: Column = { name: "TIME", width: 7, isRight: true, text: lengthOf };
@@ -266,13 +267,6 @@ function layOut(screen: Screen, rows: Row[]): { id: number; columns: Column[] } 
 
 function widthOf(columns: Column[]): number {
   return columns.reduce((sum, { width }) => sum + width + GAP.length, 0);
-}
-
-/** A program at work that waits says so. */
-function stateOf(row: Exclude<Row, { problem: string }>): string {
-  const waits = row.outcome === "running" && "state" in row ? row.waits_for : null;
-  if (waits === null) return outcomeText(row.outcome).text;
-  return waits === "gate" ? "waiting" : "sleeping";
 }
 
 function flowOf(row: Row): string {

@@ -1,14 +1,16 @@
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
-import { UsageError } from "../exit_codes.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
 import { isDirectory } from "../files.ts";
 import { join } from "../../_internal/path.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import type { PageRun } from "../report/page_data.ts";
 import { Screen } from "../text/screen.ts";
+import { parseCountOption } from "../text/units.ts";
 import {
+  numberOption,
   onlyOperand,
   type Options,
   type OptionTable,
@@ -35,6 +37,12 @@ const OPTIONS = {
       "print the same as Markdown instead, with the ends of what failed ones printed: for the " +
       "summary of a step, an issue or a chat",
   },
+  serve: {
+    text: "show it live instead, until Ctrl-C, at an address of this machine that is printed: " +
+      "the page changes as the run goes on, and leads to a list of all runs, which comes first " +
+      "where no RUN is given. Who has the address can see them, nobody else is answered",
+  },
+  port: { value: "N", text: "the port for that (default: one that is free)" },
 } as const satisfies OptionTable;
 
 /** `taffrail report`: makes a page of a run. */
@@ -46,22 +54,27 @@ became of it and why, what failed with the end of what it printed, when each
 attempt ran and what it waited for, what decided how long the run took, and all
 that is known of each node. Of a run that is at work it is a page of now.
 ${RUN_OPERAND}`,
-    usage: ["[options] RUN"],
+    usage: ["[options] RUN", "--serve [options] [RUN]"],
     options: OPTIONS,
     operands: ["RUN"],
     exitCodes: `0 it is made, whatever became of the run, 1 there is no such run, it cannot be
-read, or the page cannot be written or opened, 2 called wrongly.`,
-    json: `{ "run_id", "path", "size_bytes", "outcome" } instead of the path.`,
+read, or the page cannot be written, opened or served, 2 called wrongly, 128 + n ended by signal n, as --serve always is.`,
+    json: `{ "run_id", "path", "size_bytes", "outcome" } instead of the path, and with --serve
+{ "url", "run_id", "root" } instead of the address; run_id is null where no RUN is given.`,
   },
 
   async run(args) {
     const { root, json, options, operands } = readArguments("report", args, OPTIONS);
-    const { output, open = false, junit, markdown = false } = options;
+    const { output, open = false, junit, markdown = false, serve = false, port } = options;
     refuseTwoForms(options);
     if ((markdown || junit === "-") && json) {
       throw new UsageError(
         "Cannot print two documents to stdout: leave out --json, or name a file",
       );
+    }
+    if (serve) return await serveRuns({ root, json, options, operands });
+    if (port !== undefined) {
+      throw new UsageError("Cannot use --port without --serve: nothing else needs one");
     }
     if (output === "-" && (json || open)) {
       throw new UsageError(
@@ -93,11 +106,13 @@ read, or the page cannot be written or opened, 2 called wrongly.`,
 
 /** Each has an option of its own, and there is one at a time. */
 function refuseTwoForms(options: Options<typeof OPTIONS>): void {
-  const { output, open, junit, markdown } = options;
+  const { output, open, junit, markdown, serve } = options;
   const forms = [
+    ...(serve ? ["--serve"] : []),
     ...(junit === undefined ? [] : ["--junit"]),
     ...(markdown ? ["--markdown"] : []),
-    ...(output !== undefined || open ? [output === undefined ? "--open" : "--output"] : []),
+    // What is served can be shown in the browser, too.
+    ...(output === undefined ? open && !serve ? ["--open"] : [] : ["--output"]),
   ];
   if (forms.length < 2) return;
   throw new UsageError(`Give one of ${forms.join(" and ")}: each makes something of its own`);
@@ -144,6 +159,29 @@ async function writeForCi(
   }
   return 0;
 }
+
+/** Shows a run, or all of them, until this process is ended. */
+async function serveRuns(
+  { root, json, options, operands }: {
+    root: string;
+    json: boolean;
+    options: Options<typeof OPTIONS>;
+    operands: string[];
+  },
+): Promise<number> {
+  const port = numberOption(options, "port", parseCountOption) ?? 0;
+  if (port > LAST_PORT) throw optionError("port", `${port}`, `the last one is ${LAST_PORT}`);
+  await using runs = await openRoot(root);
+  const opened = { root, runs };
+  const runId = operands.length === 0
+    ? undefined
+    : await findReadableRun(opened, onlyOperand("report", operands, "run"));
+  const { serveReport } = await import("../report/serve/serve_report.ts");
+  await serveReport(opened, { runId, port, json, open: options.open ?? false });
+  return 0;
+}
+
+const LAST_PORT = 65_535;
 
 /** Where the page goes; in a directory that was named it has its own name. */
 function pathFor(runId: string, output: string | undefined): string {

@@ -20,7 +20,9 @@ function claimsIn(page: string): { claim: string; shown: { path: string; names: 
 /** What is wrong with what a claim rests on. */
 function problemsOf({ claim, shown }: ReturnType<typeof claimsIn>[number]): string[] {
   return shown.flatMap(({ path, names }) => {
-    if (!/^tests\/.*_(test|pg)\.ts$/.test(path)) return [`${claim}: ${path} is no file of tests`];
+    if (!/^tests\/.*_(test|pg|browser)\.ts$/.test(path)) {
+      return [`${claim}: ${path} is no file of tests`];
+    }
     const text = readIfThere(path);
     if (text === undefined) return [`${claim}: there is no ${path}`];
     const missing = names.filter((name) => !hasTest(text, name));

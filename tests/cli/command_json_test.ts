@@ -108,6 +108,8 @@ async function printGated(printed: Printed, cwd: string): Promise<void> {
   await printed.of("run", "gated.json");
   await printed.of("show", "gated");
   await printed.of("report", "gated", "-o", "gated.html");
+  await using server = startTaffrail(["report", "--serve", "--json", "gated"], { cwd });
+  printed.add("report", await server.stdout.find(/./));
   await printed.of("pass", "gated", "ask");
 }
 

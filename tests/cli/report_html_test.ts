@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import ts from "typescript";
 import { openProject, resolveImport, valueImportsOf } from "../../_tools/_project.ts";
 import type { PageData } from "../../cli/report/page_data.ts";
+import { liveRunPage, liveRunsPage } from "../../cli/report/serve/live_pages.ts";
 import { dataIn, makePageData, makePageNode, partsOf } from "./_page.ts";
 
 function assertNone(text: string, pattern: RegExp): void {
@@ -93,47 +94,70 @@ Deno.test("hostile texts change nothing of a page but the texts", async () => {
   assertNone(html, /[\u2028\u2029]/);
 });
 
+const live = { data: { ...makePageData({}), runs: [] }, position: "1.1" };
+
+/** All pages there are, and the scripts of each. */
+const SCRIPTS: Record<string, () => Promise<string>> = {
+  "a page": async () => (await partsOf(makePageData({}))).script,
+  "a live page": async () => scriptIn((await liveRunPage(live, "/events")).html),
+  "the list of runs": async () => scriptIn((await liveRunsPage(live, "/events")).html),
+};
+
 Deno.test("the script of a page sets no markup and evaluates no text", async () => {
-  const { script } = await partsOf(makePageData({}));
-  const code = script.replaceAll(/\/\*.*?\*\/|^\s*\/\/.*$/gms, "");
-  assertNone(
-    code,
-    /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|createContextualFragment|DOMParser|setHTML|srcdoc|javascript:/,
-  );
+  for (const scriptOf of Object.values(SCRIPTS)) {
+    const code = (await scriptOf()).replaceAll(/\/\*.*?\*\/|^\s*\/\/.*$/gms, "");
+    assertNone(
+      code,
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|createContextualFragment|DOMParser|setHTML|srcdoc|javascript:/,
+    );
+  }
 });
 
-Deno.test("the files of the script are one program: each stands behind what it imports, each name once", async () => {
+/** Where a file stands in a script: its first comment says what it is, as no other one does. */
+function placeIn(script: string, { text }: { text: string }): number {
+  const [first] = /^\/\*\*.*?\*\//s.exec(text) ?? [];
+  return script.indexOf(first!);
+}
+
+for (const [name, scriptOf] of Object.entries(SCRIPTS)) {
+  Deno.test(`the files of the script of ${name} are one program: each stands behind what it imports, each name once`, async () => {
+    const project = await openProject(`${import.meta.dirname}/../..`);
+    const script = await scriptOf();
+    const files = clientFiles(project).filter((file) => placeIn(script, file) !== -1);
+    assert(files.length > 3);
+    for (const file of files) {
+      for (const { specifier } of valueImportsOf(project, file.path)) {
+        const needed = project.sources.get(resolveImport(project, file.path, specifier)!)!;
+        const place = placeIn(script, needed);
+        assert(place !== -1, `the script lacks ${needed.path}`);
+        assert(place < placeIn(script, file), `${file.path} stands before ${needed.path}`);
+      }
+    }
+    const tree = ts.createSourceFile("page.js", script, ts.ScriptTarget.Latest, true);
+    const declared = tree.statements.flatMap((statement) => {
+      if (ts.isVariableStatement(statement)) {
+        return statement.declarationList.declarations.map(({ name }) => name.getText());
+      }
+      const isNamed = ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement);
+      return isNamed ? [statement.name!.text] : [];
+    });
+    assertEquals(declared.length, new Set(declared).size, declared.toSorted().join(" "));
+    assertEquals(tree.statements.filter((part) => ts.isImportDeclaration(part)).length, 0);
+  });
+}
+
+Deno.test("every file for the browser is in the script of a page", async () => {
   const project = await openProject(`${import.meta.dirname}/../..`);
-  const page = "cli/report/page_html.ts";
-  const { script } = await partsOf(makePageData({}));
-  const files = [...project.sources.values()].filter(({ path }) => {
-    return path.startsWith("cli/report/client/");
-  });
-  const named = valueImportsOf(project, page).map(({ specifier }) => {
-    return resolveImport(project, page, specifier);
-  });
-  const placeOf = (path: string) => {
-    // The first comment of a file says what it is, as no other one does.
-    const [first] = /^\/\*\*.*?\*\//s.exec(project.sources.get(path)!.text) ?? [];
-    const place = script.indexOf(first!);
-    assert(place !== -1, `the script lacks ${path}`);
-    return place;
-  };
-  for (const { path } of files) {
-    assert(named.includes(path), `${page} does not import ${path}`);
-    for (const { specifier } of valueImportsOf(project, path)) {
-      const needed = resolveImport(project, path, specifier)!;
-      assert(placeOf(needed) < placeOf(path), `${path} stands before ${needed}`);
-    }
-  }
-  const tree = ts.createSourceFile("page.js", script, ts.ScriptTarget.Latest, true);
-  const declared = tree.statements.flatMap((statement) => {
-    if (ts.isVariableStatement(statement)) {
-      return statement.declarationList.declarations.map(({ name }) => name.getText());
-    }
-    const isNamed = ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement);
-    return isNamed ? [statement.name!.text] : [];
-  });
-  assertEquals(declared.length, new Set(declared).size, declared.toSorted().join(" "));
-  assertEquals(tree.statements.filter((part) => ts.isImportDeclaration(part)).length, 0);
+  const scripts = await Promise.all(Object.values(SCRIPTS).map((scriptOf) => scriptOf()));
+  const unused = clientFiles(project)
+    .filter((file) => scripts.every((script) => placeIn(script, file) === -1));
+  assertEquals(unused.map(({ path }) => path), []);
 });
+
+function clientFiles(project: Awaited<ReturnType<typeof openProject>>) {
+  return [...project.sources.values()].filter(({ path }) => path.startsWith("cli/report/client/"));
+}
+
+function scriptIn(html: string): string {
+  return /<script type="module">(.*)<\/script>/s.exec(html)![1]!;
+}

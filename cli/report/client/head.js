@@ -2,18 +2,7 @@
 /** @import { PageHint } from "../page_data.ts" */
 /** @import { Model } from "./model.js" */
 import { element, part, show } from "./dom.js";
-import { countText, durationText, timeText } from "./words.js";
-
-/** How a run stands, by its outcome. @type {Readonly<Record<string, { mark: string, tone: string }>>} */
-const OUTCOMES = {
-  completed: { mark: "✓", tone: "completed" },
-  running: { mark: "▸", tone: "running" },
-  suspended: { mark: "‖", tone: "running" },
-  orphan: { mark: "", tone: "running" },
-  ended: { mark: "■", tone: "pending" },
-  cancelled: { mark: "⊘", tone: "failed" },
-};
-const FAILED = { mark: "✗", tone: "failed" };
+import { countText, durationText, outcomeLook, timeText } from "./words.js";
 
 /** How much is worth typing first; what else there is stands at the end of the page. */
 const MOST_FIRST = 3;
@@ -25,7 +14,7 @@ const MOST_FIRST = 3;
  */
 export function showHead({ data: { run, readMs } }) {
   const { name, id, outcome, outcomeText, why, next, isLive, damage } = run;
-  const { mark, tone } = OUTCOMES[outcome] ?? FAILED;
+  const { mark, tone } = outcomeLook(outcome);
   document.title = `${mark} ${name || id}: ${outcomeText}`.trim();
   show(part("state"), [outcome, outcomeText], () => [`${mark} ${outcomeText}`.trim()]);
   part("state").className = `badge ${tone}`;

@@ -87,3 +87,24 @@ export function stateText({ state, text }) {
 export function countText(count, noun) {
   return count === 1 ? `1 ${noun}` : `${count.toLocaleString("en")} ${noun}s`;
 }
+
+/** How a run stands, by its outcome. @type {Readonly<Record<string, { mark: string, tone: string }>>} */
+const OUTCOMES = {
+  completed: { mark: "✓", tone: "completed" },
+  running: { mark: "▸", tone: "running" },
+  suspended: { mark: "‖", tone: "running" },
+  orphan: { mark: "", tone: "running" },
+  ended: { mark: "■", tone: "pending" },
+  cancelled: { mark: "⊘", tone: "failed" },
+};
+const FAILED = { mark: "✗", tone: "failed" };
+
+/**
+ * The mark and the tone of a run.
+ *
+ * @param {string} outcome How it stands.
+ * @returns {{ mark: string, tone: string }}
+ */
+export function outcomeLook(outcome) {
+  return OUTCOMES[outcome] ?? FAILED;
+}
