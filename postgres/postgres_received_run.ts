@@ -5,6 +5,7 @@
  * 2. **What is left of one whose process died is known by its lock**, which is free: a sweep takes it away.
  * 3. Lines are kept as they are; those that are no text, as their bytes.
  */
+import { isJsonObject } from "../_internal/line_file.ts";
 import { decodeUtf8 } from "../_internal/text.ts";
 import { encodeOutputTimes } from "../run/outputs.ts";
 import { refuseNewlines } from "../run/root_arguments.ts";
@@ -74,6 +75,13 @@ export class PostgresReceivedRun implements ReceivedRun {
       }
     }
     await send();
+  }
+
+  async putTail(stream: RunStream | "events", bytes: Uint8Array): Promise<boolean> {
+    const isWhole = isJsonObject(bytes);
+    // Whoever opens a file of lines for writing would give it its newline, or move it aside.
+    if (isWhole) await this.appendLines(stream, [bytes]);
+    return isWhole;
   }
 
   async putDocument(name: RunDocument, bytes: Uint8Array): Promise<void> {

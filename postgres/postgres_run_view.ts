@@ -77,6 +77,11 @@ export class PostgresRunView implements RunView {
     }
   }
 
+  /** The database has whole lines only. */
+  tail(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   get journal(): AsyncIterable<KeptLine> {
     return this.#reader("capture").raw();
   }

@@ -228,6 +228,8 @@ export interface RunView {
   lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>>;
   /** The lines of a stream as they were appended, each as its bytes, or why it cannot be had. */
   raw(stream: RunStream | "events"): AsyncIterable<Uint8Array | { unreadable: string }>;
+  /** What a killed writer has left behind the last line of a stream, as `raw` gives a line; none in a database. */
+  tail(stream: RunStream | "events"): Promise<Uint8Array | { unreadable: string } | undefined>;
   /** The last line of a stream; undefined where it has none, or that is damaged. Nothing else is read. */
   lastLine(stream: RunStream): Promise<unknown>;
   /** Its capture journal, for the functions of `capture` that read one. */
@@ -287,6 +289,11 @@ export interface HeldRun extends AsyncDisposable {
 export interface ReceivedRun extends AsyncDisposable {
   /** Appends lines to a stream as they are, each without its newline, also those that are no text or no JSON. */
   appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Takes what a killed writer has left behind the last line of a stream, which is whole before. Resolves to whether
+   * it is kept: a root that has no unfinished lines keeps one that only lacks its newline, as a line.
+   */
+  putTail(stream: RunStream | "events", bytes: Uint8Array): Promise<boolean>;
   /** Takes a document. */
   putDocument(name: RunDocument, bytes: Uint8Array): Promise<void>;
   /** Appends to an output; one is taken whole before the next. */

@@ -169,6 +169,34 @@ async function refusesWhatIsNoLine({ open }: RootUse): Promise<void> {
   assert((await rawOf(root.view(RUN_ID), "capture")).length === 0);
 }
 
+async function keepsWhatWasLeftOfALine({ open }: RootUse): Promise<void> {
+  await using root = await open();
+  const [first, second] = [1, 2].map((n) => bytesOf(eventText(RUN_ID, n)));
+  const stub = bytesOf('{"n":1,"te');
+  const kept: Partial<Record<RunStream | "events", boolean>> = {};
+  {
+    await using received = await root.receive(RUN_ID);
+    await received.putDocument("run.json", RUN_JSON);
+    await received.appendLines("capture", [bytesOf('{"n":0}')]);
+    await received.appendLines("events", [first!]);
+    kept.capture = await received.putTail("capture", stub);
+    kept.events = await received.putTail("events", second!);
+    await received.commit();
+  }
+  const view = root.view(RUN_ID);
+  assertEquals(await view.tail("capture"), kept.capture ? stub : undefined);
+  assertEquals(await view.tail("inbox"), undefined);
+  assertEquals(await rawOf(view, "capture"), [bytesOf('{"n":0}')]);
+  assertEquals(kept.events, true);
+  const lines = await rawOf(view, "events");
+  assertEquals(lines.length === 2 ? lines : [...lines, await view.tail("events")], [first, second]);
+  // What only lacked its newline counts for whoever goes on.
+  await using held = await root.hold(RUN_ID);
+  assertEquals(await rawOf(held.view, "events"), [first, second]);
+  assertEquals(await rawOf(held.view, "capture"), [bytesOf('{"n":0}')]);
+  assertEquals(await held.view.tail("capture"), undefined);
+}
+
 /** The rules, each with its name. */
 export const receivingRules: readonly (readonly [name: string, check: RootCheck])[] = [
   ["a run is taken in from elsewhere as it was, its damaged lines too", isTakenInAsItWas],
@@ -177,6 +205,10 @@ export const receivingRules: readonly (readonly [name: string, check: RootCheck]
     isFollowedStrictly,
   ],
   ["a run that was taken in can be gone on with", canBeGoneOnWith],
+  [
+    "what a killed writer has left of a line is taken in as that, or not at all",
+    keepsWhatWasLeftOfALine,
+  ],
   [
     "a run that is taken in is none before it is whole, and nothing stays of it",
     isNoneBeforeItIsWhole,

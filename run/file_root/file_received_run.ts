@@ -86,9 +86,15 @@ export class FileReceivedRun implements ReceivedRun {
   appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void> {
     return this.#attempt(() => {
       refuseNewlines(lines);
-      const file = this.#open.get(stream) ?? this.#create(streamPath(this.#paths, stream));
-      this.#open.set(stream, file);
-      writeWholeSync(file, joined(lines));
+      writeWholeSync(this.#stream(stream), joined(lines));
+    });
+  }
+
+  putTail(stream: RunStream | "events", bytes: Uint8Array): Promise<boolean> {
+    return this.#attempt(() => {
+      refuseNewlines([bytes]);
+      writeWholeSync(this.#stream(stream), bytes);
+      return true;
     });
   }
 
@@ -161,6 +167,12 @@ export class FileReceivedRun implements ReceivedRun {
     removeReceived(this.#place.port, this.#paths.directory, this.#live);
   }
 
+  #stream(stream: RunStream | "events"): FileHandle {
+    const file = this.#open.get(stream) ?? this.#create(streamPath(this.#paths, stream));
+    this.#open.set(stream, file);
+    return file;
+  }
+
   #create(path: string): FileHandle {
     return openRegularSync(this.#place.port, path, { write: true, createNew: true, mode: 0o600 });
   }
@@ -176,13 +188,13 @@ export class FileReceivedRun implements ReceivedRun {
     this.#open.clear();
   }
 
-  async #attempt(operation: () => void | Promise<void>): Promise<void> {
+  async #attempt<T>(operation: () => T | Promise<T>): Promise<T> {
     const { runId, root: path } = this.#place;
     if (this.#isOver) {
       throw runError("lost", `Cannot receive ${runId}: that is over`, { details: { runId } });
     }
     try {
-      await operation();
+      return await operation();
     } catch (error) {
       throw asRunError(error, { runId, path });
     }

@@ -9,7 +9,8 @@ import {
   sizeOf,
   withFileSync,
 } from "../../_internal/file_port.ts";
-import { linePieces, linesOf } from "../../_internal/json_lines.ts";
+import { linePieces, linesOf, MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
+import { lastLineEndSync } from "../../_internal/line_file.ts";
 import { parseOpener, readOwnerSync } from "../../_internal/lock.ts";
 import { join } from "../../_internal/path.ts";
 import {
@@ -135,6 +136,10 @@ export class FileRunView implements RunView {
     }
   }
 
+  tail(stream: RunStream | "events"): Promise<Uint8Array | { unreadable: string } | undefined> {
+    return this.#orMissing(() => ifThere(() => readTail(streamPath(this.#paths, stream))));
+  }
+
   lastLine(stream: RunStream): Promise<unknown> {
     return this.#orMissing(() => ifThere(() => readLastLine(streamPath(this.#paths, stream))));
   }
@@ -221,6 +226,17 @@ function readHolder(path: string): RunHolder {
   } catch {
     return { host: undefined, pid: undefined, since: undefined };
   }
+}
+
+/** What stands behind the last newline; undefined where nothing does. */
+function readTail(path: string): Uint8Array | { unreadable: string } | undefined {
+  return withFileSync(denoFilePort, { path, read: true }, (file) => {
+    const size = sizeOf(file);
+    const start = lastLineEndSync(file, size);
+    if (start === size) return undefined;
+    const byteLength = size - start;
+    return byteLength > MAX_LINE_BYTES ? tooLong({ byteLength }) : readRangeSync(file, start, size);
+  });
 }
 
 /** More than a line takes that was not made by somebody for this. */

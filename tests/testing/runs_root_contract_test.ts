@@ -85,6 +85,14 @@ const mistakes: Record<string, Mistake> = {
       },
     }),
   },
+  "it says that it keeps what was left of a line, and does not": {
+    rule: "what a killed writer has left of a line",
+    root: (root) => ({
+      receive: async (runId) => {
+        return changed(await root.receive(runId), { putTail: () => Promise.resolve(true) });
+      },
+    }),
+  },
   "it keeps what was taken in by half": {
     rule: "none before it is whole",
     root: (root) => ({
