@@ -86,7 +86,7 @@ Deno.test("a copy under another id says that in its log and its trace, and nothi
     assertEquals(rest, {
       ...{ run_id: runId, from: ".taffrail", copy_id: "other", to: ".taffrail" },
       documents: ["run.json", "flow.json", "trace.json", "capture.json"],
-      ...{ outputs: 2, replaced_lines: 0 },
+      ...{ outputs: 2, replaced_lines: 0, left_out_tails: [] },
     });
     assert(bytes > 1000 && lines.events === 6 && lines.capture > 6);
     const expected = await filesOf(cwd, ".taffrail", runId);
@@ -125,7 +125,7 @@ Deno.test("lines that are damaged are damaged in the copy too, at the same place
     for (const [name, text] of Object.entries(original)) {
       const shortened = text.split("\n").map((line) =>
         line.length > 16 * 1024 ** 2
-          ? `[taffrail copy: a line that is not copied, as it is ${line.length} bytes long]`
+          ? `[taffrail: a line that is left out, as it is ${line.length} bytes long]`
           : line
       ).join("\n");
       assertEquals(copy[name], shortened, name);
@@ -139,6 +139,32 @@ Deno.test("lines that are damaged are damaged in the copy too, at the same place
     const damaged = await places("b");
     assert(damaged.length >= 5);
     assertEquals(damaged, await places(".taffrail"));
+  }));
+
+Deno.test("what a killed writer has left of a line is left in the copy too", () =>
+  withTempDir(async (cwd) => {
+    const runId = await record(cwd);
+    const folder = `${cwd}/.taffrail/runs/${runId}`;
+    const tails = {
+      "capture.jsonl": '{"line":99,"ty',
+      "events.jsonl": "\0\0\0",
+      "inbox.jsonl": "{}",
+    };
+    for (const [name, tail] of Object.entries(tails)) {
+      await Deno.writeTextFile(`${folder}/${name}`, tail, { append: true });
+    }
+    const copied = await taffrail(["copy", runId, "--to", "b"], { cwd });
+    assertEquals([copied.code, copied.stderr], [0, ""]);
+    assertEquals(await filesOf(cwd, "b", runId), await filesOf(cwd, ".taffrail", runId));
+    const found = await Promise.all([".taffrail", "b"].map(async (root) => {
+      const { stdout } = await ask(["verify", "--root", root, runId, "--json"], cwd);
+      const { problems, notes } = JSON.parse(stdout);
+      // What is made of the log is not copied.
+      return [...problems, ...notes].map(({ part, kind }) => `${part} ${kind}`)
+        .filter((one) => !one.startsWith("store"));
+    }));
+    const expected = ["log torn", "capture lost-tail", "inbox lost-tail"];
+    assertEquals(found, [expected, expected]);
   }));
 
 Deno.test({
