@@ -37,10 +37,10 @@ export interface ReplaceFailure {
 }
 
 /** What to replace, and with what. */
-export interface Replacement {
+export interface Replacement<Bytes = Uint8Array | Generator<Uint8Array>> {
   path: string;
   /** The new content; in blocks where it may be more than memory holds. */
-  bytes: Uint8Array | Generator<Uint8Array>;
+  bytes: Bytes;
   toError: (failure: ReplaceFailure) => Error;
   /**
    * Whether its folder is synced behind the rename; else whoever replaces it sees to that, since a folder
@@ -67,20 +67,37 @@ let tempCounter = 0;
  * followed. When it returns, the new content survives a power cut.
  */
 export function* replaceSteps(port: FilePort, replacement: Replacement): Steps<void> {
+  const { bytes } = replacement;
   const temp = TempFile.create(port, replacement);
   try {
-    temp.write();
-    yield* temp.sync();
-    yield* temp.rename();
-    if (isWindows) temp.syncName();
+    temp.write(bytes instanceof Uint8Array ? [bytes] : bytes);
+    yield* temp.replaceTarget();
   } catch (error) {
     temp.discard();
     throw error;
   } finally {
     temp.close();
   }
-  if (replacement.syncsDirectory === false) return;
-  temp.at("sync-directory", () => syncDirectorySync(port, dirname(replacement.path)));
+  temp.syncDirectory();
+}
+
+/** {@linkcode atomicReplace} with what comes block by block. Where that throws, the old file is untouched. */
+export async function atomicReplaceWhole(
+  port: FilePort,
+  replacement: Replacement<AsyncIterable<Uint8Array>>,
+): Promise<void> {
+  const temp = TempFile.create(port, replacement);
+  try {
+    temp.write([]);
+    for await (const block of replacement.bytes) temp.write([block]);
+    await runSteps(temp.replaceTarget());
+  } catch (error) {
+    temp.discard();
+    throw error;
+  } finally {
+    temp.close();
+  }
+  temp.syncDirectory();
 }
 
 /** {@linkcode replaceSteps}, blocking. */
@@ -96,14 +113,15 @@ export function atomicReplace(port: FilePort, replacement: Replacement): Promise
 /** A new file beside the target, locked so that no sweeper takes it while its maker lives. */
 class TempFile {
   readonly #port: FilePort;
-  readonly #replacement: Replacement;
+  readonly #replacement: Replacement<unknown>;
   readonly #path: string;
   readonly #file: FileHandle;
+  #hasMode = false;
 
   private constructor(
     { port, replacement, path, file }: {
       port: FilePort;
-      replacement: Replacement;
+      replacement: Replacement<unknown>;
       path: string;
       file: FileHandle;
     },
@@ -114,7 +132,7 @@ class TempFile {
     this.#file = file;
   }
 
-  static create(port: FilePort, replacement: Replacement): TempFile {
+  static create(port: FilePort, replacement: Replacement<unknown>): TempFile {
     const { path, toError } = replacement;
     let tempPath = path;
     let cause: unknown;
@@ -136,7 +154,7 @@ class TempFile {
     throw toError({ stage, path, tempPath: this.#path, cause });
   }
 
-  at<T>(stage: ReplaceStage, operation: () => T): T {
+  #at<T>(stage: ReplaceStage, operation: () => T): T {
     try {
       return operation();
     } catch (cause) {
@@ -144,21 +162,41 @@ class TempFile {
     }
   }
 
-  write(): void {
-    const { path, bytes } = this.#replacement;
-    this.at("write", () => {
-      const old = lookAtSync(this.#port, path);
-      // Over a directory the rename fails, and a link is replaced; a device or a pipe would be lost.
-      if (old !== undefined && !old.isDirectory && !old.isSymlink) checkRegular(path, old);
-      // The mode of a link says nothing: it is 0777 everywhere.
-      const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
-      if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
-      const blocks = bytes instanceof Uint8Array ? [bytes] : bytes;
+  write(blocks: Iterable<Uint8Array>): void {
+    this.#at("write", () => {
+      this.#takeMode();
       for (const block of blocks) writeWholeSync(this.#file, block);
     });
   }
 
-  *sync(): Steps<void> {
+  /** Takes the mode of the file that is replaced, once, before anything is in this one. */
+  #takeMode(): void {
+    if (this.#hasMode) return;
+    this.#hasMode = true;
+    const { path } = this.#replacement;
+    const old = lookAtSync(this.#port, path);
+    // Over a directory the rename fails, and a link is replaced; a device or a pipe would be lost.
+    if (old !== undefined && !old.isDirectory && !old.isSymlink) checkRegular(path, old);
+    // The mode of a link says nothing: it is 0777 everywhere.
+    const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
+    if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
+  }
+
+  /** Puts it in the place of its target, with all that is in it on disk. */
+  *replaceTarget(): Steps<void> {
+    yield* this.#sync();
+    yield* this.#rename();
+    if (isWindows) this.#syncName();
+  }
+
+  /** Has the name on disk, too. */
+  syncDirectory(): void {
+    const { path, syncsDirectory } = this.#replacement;
+    if (syncsDirectory === false) return;
+    this.#at("sync-directory", () => syncDirectorySync(this.#port, dirname(path)));
+  }
+
+  *#sync(): Steps<void> {
     try {
       yield* inEitherForm({ sync: () => this.#file.syncSync(), async: () => this.#file.sync() });
     } catch (cause) {
@@ -167,7 +205,7 @@ class TempFile {
   }
 
   /** On Windows a scanner or reader may hold the file for a moment, so it is tried again. */
-  *rename(): Steps<void> {
+  *#rename(): Steps<void> {
     const { path, inPlace = (rename: () => void) => rename() } = this.#replacement;
     for (let attempt = 1;; attempt++) {
       try {
@@ -184,9 +222,9 @@ class TempFile {
    * Makes its new name survive a power cut, where folders cannot be synced: NTFS writes its journal, with the
    * rename in it, when the file is flushed.
    */
-  syncName(): void {
+  #syncName(): void {
     if (this.#replacement.syncsDirectory === false) return;
-    this.at("sync-directory", () => this.#file.syncSync());
+    this.#at("sync-directory", () => this.#file.syncSync());
   }
 
   close(): void {

@@ -201,17 +201,22 @@ function refuseOtherNames(path: string, { nlink }: FileInfo): void {
 }
 
 /**
- * All bytes of a file that a person names, by way of a link too, and no more than that many. What is no
- * regular file may never end, or hang for ever: only what the process was given open, `/dev/stdin` or the
- * `/dev/fd/63` of a shell's `<(…)`, is read whatever it is.
+ * Opens a file that a person names, by way of a link too. What is no regular file may never end, or hang for ever:
+ * only what the process was given open, `/dev/stdin` or the `/dev/fd/63` of a shell's `<(…)`, is opened whatever it is.
  */
-export async function readNamedFile(path: string, maxBytes: number): Promise<Uint8Array> {
+export async function openNamedFile(path: string): Promise<Deno.FsFile> {
   const info = await statNamed(path);
   if (!/^\/(dev\/(stdin$|fd\/)|proc\/(self|[0-9]+)\/fd\/)/.test(path)) checkRegular(path, info);
-  if (info.size > maxBytes) throw tooLarge(path, maxBytes);
-  using file = await requireDeno().open(path, { read: true });
+  return await requireDeno().open(path, { read: true });
+}
+
+/** All bytes of a file that {@linkcode openNamedFile} opens, and no more than that many. */
+export async function readNamedFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  using file = await openNamedFile(path);
+  const { size: expected } = await file.stat();
+  if (expected > maxBytes) throw tooLarge(path, maxBytes);
   // One more byte than there are, so that the end is seen without a larger buffer; a pipe has no size.
-  let buffer: Uint8Array = new Uint8Array(Math.max(info.size + 1, LEAST_BUFFER));
+  let buffer: Uint8Array = new Uint8Array(Math.max(expected + 1, LEAST_BUFFER));
   let size = 0;
   for (;;) {
     const count = await file.read(buffer.subarray(size));

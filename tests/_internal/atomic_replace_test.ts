@@ -9,6 +9,7 @@ import {
 import {
   atomicReplace,
   atomicReplaceSync,
+  atomicReplaceWhole,
   type ReplaceFailure,
   type ReplaceStage,
   sweepTempsSync,
@@ -48,7 +49,20 @@ const forms: [name: string, replace: Replace][] = [
     (port, path, text = NEW) =>
       atomicReplace(port, { path, bytes: new TextEncoder().encode(text), toError }),
   ],
+  [
+    "atomicReplaceWhole()",
+    (port, path, text = NEW) => atomicReplaceWhole(port, { path, bytes: inBlocks(text), toError }),
+  ],
 ];
+
+/** A text that comes block by block; of none no block comes. */
+async function* inBlocks(text: string): AsyncGenerator<Uint8Array> {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length; at += 5000) {
+    await Promise.resolve();
+    yield bytes.subarray(at, at + 5000);
+  }
+}
 
 /** At which stage a failure of a call is reported. */
 function stageOf(name: CallName, path: string): ReplaceStage {
@@ -310,4 +324,20 @@ Deno.test("atomicReplace() leaves neither temp nor handle where sync() throws be
     );
     assertEquals([error.failure.stage, reasonOf(error.failure.cause)], ["sync", "refused at once"]);
     assertEquals([open, namesIn(directory)], [0, []]);
+  }));
+
+Deno.test("atomicReplaceWhole() leaves the old file, and no temp, where what is to come fails", () =>
+  withTempDir(async (directory) => {
+    const path = `${directory}/file`;
+    write(path, OLD);
+    const failure = new Error("nothing more comes");
+    async function* bytes() {
+      yield* inBlocks(NEW);
+      throw failure;
+    }
+    const error = await assertRejects(() =>
+      atomicReplaceWhole(denoFilePort, { path, bytes: bytes(), toError })
+    );
+    assert(error === failure);
+    assertEquals([readText(path), namesIn(directory)], [OLD, ["file"]]);
   }));
