@@ -77,6 +77,7 @@ export {
   type RecoveredCapture,
   stringifyCaptureJournal,
 } from "./session/recover_capture.ts";
+export { rewriteCaptureLines } from "./session/rewrite_capture_lines.ts";
 export {
   resumeCapture,
   type ResumeCaptureOptions,

@@ -226,7 +226,7 @@ class VisitError extends Error {
 }
 
 /** Goes through the lines of a journal, and judges each by those before it. */
-class JournalScan {
+export class JournalScan {
   /** The version of a session that was begun by another version than this one. */
   unknownVersion: string | undefined;
   /** Whether the session that is wanted is over. */
