@@ -90,6 +90,8 @@ export interface RunFile {
   command?: readonly string[];
   /** The version of the program. */
   version?: string;
+  /** What may be private was left out when the run was exported. */
+  redacted?: true;
 }
 
 /** What whoever makes a run knows of it. */
@@ -97,7 +99,8 @@ export type RunFileFacts = Omit<Partial<RunFile>, "format" | "taffrail_version">
 
 /** The text of `run.json`. */
 export function runFileText(runId: string, facts: RunFileFacts): string {
-  const { name = partsOfRunId(runId)?.name ?? runId, created_at, cwd, command, version } = facts;
+  const { name = partsOfRunId(runId)?.name ?? runId, created_at, cwd, command } = facts;
+  const { version, redacted } = facts;
   const file: RunFile = {
     format: RUN_FORMAT,
     name,
@@ -106,6 +109,7 @@ export function runFileText(runId: string, facts: RunFileFacts): string {
     ...(cwd !== undefined && { cwd }),
     ...(command !== undefined && { command }),
     ...(version !== undefined && { version }),
+    ...(redacted !== undefined && { redacted }),
   };
   return `${JSON.stringify(file, null, 2)}\n`;
 }
@@ -120,6 +124,15 @@ export function parseRunFile(bytes: Uint8Array): Record<string, unknown> & { for
     }
   }
   throw new TypeError("it names no format");
+}
+
+/** Whether a `run.json` says that what may be private was left out of the run. */
+export function isRedactedIn(document: Uint8Array | undefined): boolean {
+  try {
+    return document !== undefined && parseRunFile(document).redacted === true;
+  } catch {
+    return false;
+  }
 }
 
 /** When a run was created, by its `run.json`; undefined where that does not say it, or cannot be read. */

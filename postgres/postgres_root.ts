@@ -1,7 +1,13 @@
 /** Runs recorded in a PostgreSQL database, which many processes on many machines use at the same time. */
 import { defined } from "../_internal/errors.ts";
 import { checkRunId, ulidAfter } from "../_internal/root_layout.ts";
-import { createdAtIn, parseRunFile, RUN_FORMAT, runFileText } from "../_internal/run_folder.ts";
+import {
+  createdAtIn,
+  isRedactedIn,
+  parseRunFile,
+  RUN_FORMAT,
+  runFileText,
+} from "../_internal/run_folder.ts";
 import { encodeUtf8, fromHex, reasonOf, Sha256, toHex } from "../_internal/text.ts";
 import { decodeTexts } from "../_internal/event_codec.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
@@ -13,7 +19,7 @@ import {
   encodeMessage,
   HOLD_TIMEOUT_MS,
 } from "../run/root_arguments.ts";
-import { missingError, type RunError, runError } from "../run/run_error.ts";
+import { missingError, redactedError, type RunError, runError } from "../run/run_error.ts";
 import type { AttemptQueue, JobSource } from "../run/attempt_queue.ts";
 import type {
   HeldRun,
@@ -152,7 +158,7 @@ export class PostgresRoot implements RunsRoot {
           const floors = floorsIn(String(row.seqs));
           const holding = this.#holdingOf(runId, row);
           try {
-            this.#refuseNewer(runId, row.about);
+            this.#refuseUnusable(runId, row.about);
             return this.#heldAs(holding, { runId, floors, options });
           } catch (error) {
             await this.#session.release(holding);
@@ -270,7 +276,7 @@ export class PostgresRoot implements RunsRoot {
     return held;
   }
 
-  #refuseNewer(runId: string, about: unknown): void {
+  #refuseUnusable(runId: string, about: unknown): void {
     const bytes = bytesOf(about);
     if (bytes === undefined) return;
     const details = { runId, path: this.name };
@@ -282,10 +288,12 @@ export class PostgresRoot implements RunsRoot {
         reasonOf(cause);
       throw runError("format", problem, { details, cause });
     }
-    if (format <= RUN_FORMAT) return;
-    const problem = `Cannot use the run ${runId} in ${this.name}: it has format ${format}, and ` +
-      `this version knows formats up to ${RUN_FORMAT}`;
-    throw runError("format", problem, { details, remedy: "use a newer version of taffrail" });
+    if (format > RUN_FORMAT) {
+      const problem = `Cannot use the run ${runId} in ${this.name}: it has format ${format}, and ` +
+        `this version knows formats up to ${RUN_FORMAT}`;
+      throw runError("format", problem, { details, remedy: "use a newer version of taffrail" });
+    }
+    if (isRedactedIn(bytes)) throw redactedError(runId, this.name);
   }
 
   #existsError(runId: string): RunError {

@@ -1,4 +1,5 @@
 import { defined, isObject } from "../_internal/errors.ts";
+import { isRedactedIn } from "../_internal/run_folder.ts";
 import { decodeUtf8 } from "../_internal/text.ts";
 import type { GateMethod } from "../eventlog/run_event.ts";
 import { openFileRoot } from "./file_root/file_root.ts";
@@ -42,7 +43,7 @@ export interface PassGateOptions {
  * @param gate The gate.
  * @param options What to say.
  * @throws {RunError} Kind `missing` when there is no such run, or its flow has no such gate; `stopped` when
- * the run has completed; `not-json` and `too-large` for the value; `io` and `sync` when it cannot be
+ * the run has completed; `damaged` when it was redacted, so that nobody can go on with it; `not-json` and `too-large` for the value; `io` and `sync` when it cannot be
  * recorded.
  *
  * @example Usage
@@ -83,7 +84,7 @@ async function post(
   const details = { runId, nodeId: gate };
   const what = `the value for the gate ${gate}`;
   textForLine(value, { what, details, mostBytes: MOST_INPUT_BYTES });
-  const refuse = (kind: "missing" | "stopped", problem: string, remedy: string) => {
+  const refuse = (kind: "missing" | "stopped" | "damaged", problem: string, remedy: string) => {
     throw runError(kind, `Cannot pass the gate ${gate} of ${runId}: ${problem}`, {
       details,
       remedy,
@@ -93,6 +94,10 @@ async function post(
   const last = events.findLast(({ type }) => type.startsWith("pipe."));
   if (last?.type === "pipe.completed") {
     refuse("stopped", "the run has completed", "there is nothing to wait for any more");
+  }
+  // What is wrong with it otherwise is a matter of whoever goes on.
+  if (isRedactedIn(await view.document("run.json").catch(() => undefined))) {
+    refuse("damaged", "the run was redacted when it was exported", "nobody can go on with it");
   }
   const gates = await gatesOf(view);
   if (gates !== undefined && !gates.includes(gate)) {

@@ -89,6 +89,14 @@ export function missingError(runId: string, root: string): RunError {
   });
 }
 
+/** A run was exported without what may be private: what it ran and what that gave is not there any more. */
+export function redactedError(runId: string, root: string): RunError {
+  return runError("damaged", `Cannot go on with the run ${runId} in ${root}: it was redacted`, {
+    details: { runId, path: root },
+    remedy: "it can be looked at; go on with the one that it was exported from",
+  });
+}
+
 /** What the kinds of the event log and of run folders are of a run. */
 const KINDS: Readonly<Record<string, RunErrorKind>> = {
   live: "live",

@@ -183,7 +183,7 @@ export interface RunsRoot extends AsyncDisposable {
   list(options?: ListOptions): Promise<{ runs: RunListing[]; next?: string }>;
   /** Begins a run and holds it; one that is there is kind `exists`. */
   create(options: { about: RunAbout; runId?: string } & HoldOptions): Promise<HeldRun>;
-  /** Holds a run that is there, always alone: kinds `live`, `format`, `missing`. */
+  /** Holds a run that is there, always alone: kinds `live`, `format`, `missing`, and `damaged` for a redacted one. */
   hold(runId: string, options?: HoldOptions): Promise<HeldRun>;
   /** Reads a run, whether it is held or not. */
   view(runId: string): RunView;

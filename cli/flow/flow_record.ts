@@ -356,6 +356,17 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
   return makeFlow({ name, constraints, nodes: nodes.map(nodeOfRecord), ...defined(members) });
 }
 
+/** The digest of what a record says, to be compared with the one that stands in it. */
+export async function provenanceOfRecord(record: FlowRecord): Promise<string> {
+  const flow = flowOfRecord(record);
+  // The names of variables count, which a flow of a record does not have.
+  const nodes = flow.nodes.map((node, index) => {
+    const names = record.nodes[index]!.env;
+    return { ...node, env: Object.fromEntries(names.map((name) => [name, ""])) };
+  });
+  return await flowProvenance({ ...flow, nodes });
+}
+
 function nodeOfRecord(record: NodeRecord): FlowNode {
   const { id, run, needs, cwd, gate, description, when, allow_failure, on } = record;
   const recordedRun = record.masked && run;

@@ -5,8 +5,8 @@ import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { exists } from "../files.ts";
-import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { flowOfCapture, flowProvenance, isOfCommands } from "../flow/node_event.ts";
+import { type FlowRecord, provenanceOfRecord, readFlowRecord } from "../flow/flow_record.ts";
+import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import { hasLines, isOfFiles, recordPlaces } from "../reading/open_root.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
@@ -206,7 +206,7 @@ async function inspectFlow(
       : "it is gone: without it the run cannot be resumed; run its flow again";
     return hasBegun ? [problem("flow", "missing", message, repair)] : [];
   }
-  const digest = await provenanceOf(record);
+  const digest = await provenanceOfRecord(record);
   if (digest !== record.provenance) {
     const message = "it was changed: its digest is not that of its nodes";
     return [problem("flow", "differs", message, repair)];
@@ -218,14 +218,4 @@ async function inspectFlow(
   return isOpen
     ? [problem("flow", "unfinished", `${message}; resuming says so there`)]
     : [problem("flow", "differs", message, repair)];
-}
-
-/** The names of variables count, which a flow of a record does not have. */
-async function provenanceOf(record: FlowRecord): Promise<string> {
-  const flow = flowOfRecord(record);
-  const nodes = flow.nodes.map((node, index) => {
-    const names = record.nodes[index]!.env;
-    return { ...node, env: Object.fromEntries(names.map((name) => [name, ""])) };
-  });
-  return await flowProvenance({ ...flow, nodes });
 }

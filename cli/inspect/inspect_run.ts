@@ -9,7 +9,13 @@ import { readTrace } from "../../trace/read_trace.ts";
 import type { TraceEnvelope } from "../../trace/types.ts";
 import { exists, isFromMissingFile } from "../files.ts";
 import { findRun, logProblem } from "../reading/find_run.ts";
-import { isOfFiles, listRunIds, type OpenedRoot, recordPlaces } from "../reading/open_root.ts";
+import {
+  isOfFiles,
+  isRedacted,
+  listRunIds,
+  type OpenedRoot,
+  recordPlaces,
+} from "../reading/open_root.ts";
 import { readTraceOf } from "../reading/read_documents.ts";
 import { linePagesOf, readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { Screen } from "../text/screen.ts";
@@ -17,7 +23,14 @@ import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
 import { inspectRunFile } from "./inspect_run_file.ts";
 import { inspectStoreOfRun } from "./inspect_store.ts";
-import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
+import {
+  fileProblem,
+  type InspectedRun,
+  isNote,
+  type Problem,
+  problemMaker,
+  unreadable,
+} from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(
@@ -68,6 +81,7 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   return [
     ...damage,
     ...log.notes ?? [],
+    ...await noteOfRedaction(run),
     ...isOfFiles(run.root) ? keptLines(run) : [],
     ...log.read === undefined ? [] : await inspectStreams(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
@@ -76,6 +90,15 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
       ? await inspectStoreOfRun(run, { isLogSound: log.problems.length === 0 })
       : [],
   ];
+}
+
+/** Of what was left out nothing can be compared. */
+async function noteOfRedaction(run: InspectedRun): Promise<Problem[]> {
+  if (!await isRedacted(run.view)) return [];
+  const message =
+    "it was exported without what may be private: outputs and results are not there, " +
+    "and were not compared";
+  return [problemMaker(run)("run", "redacted", message)];
 }
 
 const MEND_LOG = "complete the line, or move it to a file beside the log";

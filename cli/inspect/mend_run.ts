@@ -77,7 +77,10 @@ export async function mendRun(
   });
   if (own !== undefined) {
     const record = await readFlowRecord(placeOf(run)).catch(() => undefined);
-    restoreRunFile(run, { fold: readRunLog(root, runId).fold, record });
+    const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
+    const isRedacted = recovered !== undefined && "redacted" in recovered.bundle &&
+      recovered.bundle.redacted;
+    restoreRunFile(run, { fold: readRunLog(root, runId).fold, record, isRedacted });
     add("run", own.path, { action: "made again from what else the run has", kept });
   }
   const { events } = runPaths(root, runId);

@@ -58,6 +58,7 @@ const NOTES: ReadonlySet<string> = new Set([
   "behind-log",
   "lost-tail",
   "lost-output",
+  "redacted",
 ]);
 
 /** Whether nothing is wrong with it: it is to be known, and exits with 0. */

@@ -33,18 +33,26 @@ function replace(path: string, text: string): void {
 /** Writes the head of a run's folder, with what is known of its begin. */
 export function restoreRunFile(
   { root, runId }: { root: string; runId: string },
-  { fold, record }: { fold: RunFold | undefined; record: FlowRecord | undefined },
+  { fold, record, isRedacted }: {
+    fold: RunFold | undefined;
+    record: FlowRecord | undefined;
+    /** Whether what may be private was left out of the run. */
+    isRedacted: boolean;
+  },
 ): void {
   const parts = partsOfRunId(runId);
   const begun = Date.parse(fold?.startedTs ?? "");
   const made = parts === undefined ? begun : timeOfUlid(parts.ulid);
   const path = runPaths(root, runId).run;
-  const cwd = record?.path === null || record === undefined
+  const cwd = isRedacted
+    ? undefined
+    : record?.path === null || record === undefined
     ? record?.nodes[0]?.cwd
     : dirname(record.path);
   const createdAt = Number.isNaN(made) ? undefined : new Date(made).toISOString();
   const name = record?.name ?? (fold?.run.pipe || undefined);
-  const text = runFileText(runId, defined({ name, created_at: createdAt, cwd }));
+  const redacted = isRedacted || undefined;
+  const text = runFileText(runId, defined({ name, created_at: createdAt, cwd, redacted }));
   writeRunFileSync(denoFilePort, path, text);
 }
 

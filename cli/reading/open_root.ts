@@ -7,6 +7,7 @@ import {
   runPaths,
   schemeOf,
 } from "../../_internal/root_layout.ts";
+import { isRedactedIn } from "../../_internal/run_folder.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { isPostgres } from "./find_root.ts";
 import { documentPath } from "../../run/file_root/file_run_view.ts";
@@ -74,6 +75,12 @@ export function outputPlace(run: { root: string; runId: string }, of: OutputRef)
 export async function hasLines(view: RunView, stream: RunStream): Promise<boolean> {
   const { events, gaps } = await view.lines(stream, { limit: 1 });
   return events.length + gaps.length > 0;
+}
+
+/** Whether what may be private was left out of a run when it was exported. */
+export async function isRedacted(view: RunView): Promise<boolean> {
+  // What is wrong with the document otherwise is a matter of whoever needs it.
+  return isRedactedIn(await view.document("run.json").catch(() => undefined));
 }
 
 const MOST_IN_PAGE = 2500;

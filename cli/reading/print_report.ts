@@ -18,6 +18,11 @@ const LINE_CHARACTERS = 500;
 /** As wide as the ids of nodes; those of steps may be far longer. */
 const MOST_ID_WIDTH = 64;
 
+/** What is said of a run of which not all is there. */
+const REDACTED =
+  "it was redacted: commands, outputs, inputs and results are left out; *** stands for them";
+const NO_END = "it had no end when it was exported.";
+
 /** What is said of a run in other words than those for a flow. */
 export interface ReportWords {
   /** What was run, in place of the name of the flow. */
@@ -38,9 +43,10 @@ export async function printReport(
   words?: ReportWords,
 ): Promise<void> {
   const { root } = place;
+  const { redacted = false } = report;
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
-  const goOn = reason === undefined ? undefined : await goOnHint(place);
-  const orphan = report.is_orphan ? await orphanLines(place) : [];
+  const goOn = reason === undefined || redacted ? undefined : await goOnHint(place);
+  const orphan = !report.is_orphan ? [] : redacted ? [NO_END] : await orphanLines(place);
   using _batch = screen.batch();
   printTitle(screen, report.run_id, report.outcome);
   if (reason !== undefined) screen.line(`reason  ${printableLine(reasonText(reason))}`);
@@ -53,6 +59,7 @@ export async function printReport(
   if (orphan.length > 0) screen.line(`reason  ${orphan.join(`\n${" ".repeat(8)}`)}`);
   const head = words?.head(report) ?? [`flow    ${printableLine(report.pipe) || "unknown"}`];
   for (const line of head) screen.line(line);
+  if (redacted) screen.line(screen.paint(`note    ${REDACTED}`, "yellow"));
   screen.line(`when    ${timesOf(report)}`);
   screen.line(`log     ${logText({ root, runId: report.run_id })}`);
   if (report.trace_id !== undefined) screen.line(`trace   ${report.trace_id}`);
@@ -72,7 +79,7 @@ export async function printReport(
       }
     }
     for (const text of cutLines(node)) screen.line(screen.paint(`      ${text}`, "yellow"));
-    if (node.waits !== undefined) {
+    if (node.waits !== undefined && !redacted) {
       const pass = commandHint("pass", { root, runId: report.run_id });
       screen.line(screen.paint(`      ${pass} ${node.id}`, "dim"));
     }
@@ -226,7 +233,7 @@ export function detailOf(node: NodeReport, report: RunReport): string {
     return printableLine(failureText({ ...node, kind: node.status.Failed.kind }));
   }
   if (report.is_live) return runningSince(node.started_ts);
-  return report.is_orphan ? "was running, and may still run" : "was running";
+  return report.is_orphan && !report.redacted ? "was running, and may still run" : "was running";
 }
 
 /**
@@ -239,6 +246,8 @@ export async function printTails(
   { root, view }: RunPlace,
   { words, hints = false }: { words?: ReportWords | undefined; hints?: boolean } = {},
 ): Promise<void> {
+  // Of what was printed nothing is there, and of messages nothing but that there was one.
+  if (report.redacted) return;
   using _batch = screen.batch();
   for (const node of report.nodes) {
     const { id, status } = node;

@@ -14,7 +14,7 @@ import type { Deferral, Deferrals } from "./deferrals.ts";
 import type { ProgramFacts, RecordTold, StepEnd, WaitTold } from "./program_facts.ts";
 import { type Outcome, outcomeOf } from "./run_outcome.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
-import { isOfFiles, type RunPlace } from "./open_root.ts";
+import { isOfFiles, isRedacted, type RunPlace } from "./open_root.ts";
 
 /** Where what an attempt printed is kept. */
 interface OutputPaths {
@@ -115,6 +115,8 @@ export interface RunReport extends Omit<RunState, "nodes"> {
   first_damage: string | null;
   /** The file of the log; null where it is in a database. */
   log: string | null;
+  /** That what may be private was left out of it when it was exported. */
+  redacted?: true;
   /** Of the run of a program: the version that went on with it last. */
   version?: string;
   /** Of the run of a program: the command that starts it. */
@@ -145,7 +147,8 @@ export async function readRunReport(
   const { readRunHistory } = await import("./run_history.ts");
   const history = await readRunHistory(view, onLine);
   onFold?.(history.fold);
-  return await reportOf({ root, view }, { ...history, live, suspended });
+  const report = await reportOf({ root, view }, { ...history, live, suspended });
+  return await isRedacted(view) ? { ...report, redacted: true } : report;
 }
 
 /** What is known of a run, and what nobody has to read again. */

@@ -9,7 +9,7 @@ import { optionError, UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { type OutputOf, type OutputPiece, RunOutputs } from "../reading/attempt_outputs.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { openRoot } from "../reading/open_root.ts";
+import { isRedacted, openRoot } from "../reading/open_root.ts";
 import { readRunHistory } from "../reading/run_history.ts";
 import { eventProblem } from "../../run/engine/run_log.ts";
 import {
@@ -150,7 +150,10 @@ class Logs {
     printer.endTail();
     if (follow && isLive) await this.#follow(fold, { after: lastSeq, printer, reader });
     if (reader.look()) return READER_GONE_CODE;
-    if (!printer.hasPrinted) this.#note(`${this.#view.runId}: nothing was printed`);
+    const { runId } = this.#view;
+    if (await isRedacted(this.#view)) {
+      this.#note(`${runId}: it was redacted, so that what it printed and gave is left out`);
+    } else if (!printer.hasPrinted) this.#note(`${runId}: nothing was printed`);
     return printer.hasLacked ? 1 : 0;
   }
 

@@ -46,14 +46,20 @@ ${RUN_OPERAND}`,
     operands: ["RUN|BUNDLE"],
     exitCodes: `0 all went as recorded, 1 it did not, or there is nothing that can be replayed.`,
     json: `{ "ok", "inputs", "decisions", "divergences": [{ "kind", "index", "event",
-"path", "recorded", "replayed" }], "undecided", "interrupted", "damage" }.
-undecided: events that were never decided on. interrupted: attempts without an
-end. damage: where the journal cannot be read.`,
+"path", "recorded", "replayed" }], "undecided", "interrupted", "damage",
+"redacted" }. undecided: events that were never decided on. interrupted:
+attempts without an end. damage: where the journal cannot be read. redacted:
+values were left out of the recording.`,
   },
 
   async run(args) {
     const { root, json, options, operands } = readArguments("replay", args, OPTIONS);
     const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
+    const redacted = "redacted" in source.bundle && source.bundle.redacted;
+    if (redacted && (options.live || options.flow !== undefined)) {
+      const problem = "it was redacted, so that what it ran is not there any more";
+      throw new Error(`Cannot replay ${source.name} with --live or --flow: ${problem}`);
+    }
     const settings = commandSettings(options);
     const flow = await givenFlow(options.flow, settings.masks);
     const expected = flow === undefined ? {} : {
@@ -64,7 +70,8 @@ end. damage: where the journal cannot be read.`,
     if (!options.live) {
       const report = await replayBundle(source.bundle, { createSupervisor, ...expected })
         .catch((error) => refuseOtherFlow(error, flow?.path));
-      return printResult(source, { ...report, notes: [] }, json);
+      const notes = redacted ? [REDACTED] : [];
+      return printResult(source, { ...report, notes }, json);
     }
     using interrupts = new Interrupts();
     interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
@@ -93,6 +100,8 @@ end. damage: where the journal cannot be read.`,
   },
 };
 
+const REDACTED = "it was redacted: its decisions are compared, which depend on nothing left out";
+
 /** Says in words what the provenance of a flow means. */
 function refuseOtherFlow(error: unknown, path: string | undefined): never {
   if (error instanceof ReplayError && error.kind === "runtime-provenance-mismatch") {
@@ -115,6 +124,7 @@ function printResult(
   const ok = report.ok && (damage === null || damage.kind === "torn");
   if (json) {
     const decisions = bundle.decisions.length;
+    const { redacted } = report;
     const listed = divergences.map(({ context: _, ...divergence }) => divergence);
     screen.line(
       JSON.stringify({
@@ -125,6 +135,7 @@ function printResult(
         undecided,
         interrupted,
         damage: damage === null ? null : damageText(damage),
+        redacted,
       }),
     );
     return ok ? 0 : 1;

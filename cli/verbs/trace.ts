@@ -8,7 +8,13 @@ import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { documentPlace, isOfFiles, openRoot, type RunPlace } from "../reading/open_root.ts";
+import {
+  documentPlace,
+  isOfFiles,
+  isRedacted,
+  openRoot,
+  type RunPlace,
+} from "../reading/open_root.ts";
 import { readTraceOf } from "../reading/read_documents.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import {
@@ -108,8 +114,11 @@ async function openTrace(root: string, operand: string): Promise<OpenedTrace> {
     throw new Error(explain(path, cause), { cause });
   });
   const trace = kept ?? (isOfFiles(root) ? undefined : await derived(place));
-  if (trace === undefined) throw new Error(noTrace(path));
-  return { path, trace };
+  if (trace !== undefined) return { path, trace };
+  if (!await isRedacted(place.view)) throw new Error(noTrace(path));
+  throw new Error(
+    `Cannot show a trace of ${runId}: it was redacted, so that its trace is left out`,
+  );
 }
 
 /** In a database a run has a trace of its own only where it was copied there with one. */

@@ -23,6 +23,7 @@ import {
 import {
   checkRunFormatSync,
   holdLiveSteps,
+  isRedactedIn,
   makeRunFolderSync,
   nextUlidSteps,
   refuseLinksSync,
@@ -36,7 +37,7 @@ import {
   type CreateOptions,
   HOLD_TIMEOUT_MS,
 } from "../root_arguments.ts";
-import { asRunError, runError } from "../run_error.ts";
+import { asRunError, redactedError, runError } from "../run_error.ts";
 import { FileHeldRun } from "./file_held_run.ts";
 import { refuseMissingSync } from "./file_run_view.ts";
 import { SyncedFolder } from "./folders.ts";
@@ -96,6 +97,7 @@ export class RunsWriter {
       refuseLinksSync(this.#port, [runsDirectory(this.#root), ...Object.values(paths)]);
       refuseMissingSync(this.#port, { root: this.#root, runId, paths });
       checkRunFormatSync(this.#port, paths);
+      if (isRedactedIn(this.#runFile(paths))) throw redactedError(runId, this.#root);
       const folder = this.#folderOf(paths, { isRootOnDisk: false });
       return await this.#hold(paths, { runId, folder, options, isNew: false });
     });
@@ -196,12 +198,14 @@ export class RunsWriter {
     paths: RunPaths,
     how: { runId: string; lines: number; isBehind: boolean },
   ): StoreFollower {
-    const has = (path: string) => lookAtSync(this.#port, path) !== undefined;
-    const runFile = has(paths.run)
-      ? readFileSync(this.#port, paths.run, MAX_RUN_FILE_BYTES)
-      : undefined;
-    const isThere = () => has(paths.directory);
+    const isThere = () => lookAtSync(this.#port, paths.directory) !== undefined;
+    const runFile = this.#runFile(paths);
     return new StoreFollower({ root: this.#root, ...how, runFile, isThere });
+  }
+
+  #runFile({ run: path }: RunPaths): Uint8Array | undefined {
+    if (lookAtSync(this.#port, path) === undefined) return undefined;
+    return readFileSync(this.#port, path, MAX_RUN_FILE_BYTES);
   }
 
   async #attempt<T>(runId: string, operation: () => T | Promise<T>): Promise<T> {
