@@ -32,6 +32,8 @@ const VERBS: Verbs = new Map<string, () => Promise<Verb>>([
   ["verify", async () => (await import("./verbs/verify.ts")).verifyVerb],
   ["repair", async () => (await import("./verbs/repair.ts")).repairVerb],
   ["copy", async () => (await import("./verbs/copy.ts")).copyVerb],
+  ["export", async () => (await import("./verbs/export.ts")).exportVerb],
+  ["import", async () => (await import("./verbs/import.ts")).importVerb],
   ["prune", async () => (await import("./verbs/prune.ts")).pruneVerb],
   ["completions", async () => (await import("./verbs/completions.ts")).completionsVerb],
 ]);

@@ -59,6 +59,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "It has to be loaded before what asks for it, which only the order of imports can say.",
   "cli/telemetry/otlp_driver.ts":
     "All that is loaded of others to send spans: one file of what is published.",
+  "cli/archive/tar_streams.ts":
+    "All that is loaded of others for an archive: one file of what is published.",
   "cli/postgres/postgres_driver.ts":
     "All that is loaded of others for a root on PostgreSQL: one file of what is published.",
 };

@@ -136,10 +136,10 @@ export class RunningProcess implements AsyncDisposable {
   }
 
   /** Writes to its standard input, and leaves that open. */
-  async write(text: string): Promise<void> {
+  async write(text: string | Uint8Array): Promise<void> {
     const writer = this.#child.stdin.getWriter();
     try {
-      await writer.write(new TextEncoder().encode(text));
+      await writer.write(typeof text === "string" ? new TextEncoder().encode(text) : text);
     } finally {
       writer.releaseLock();
     }

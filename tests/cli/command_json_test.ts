@@ -143,6 +143,14 @@ async function printProgram(printed: Printed, cwd: string): Promise<void> {
   await printed.of("show", runId);
 }
 
+/** A run that goes elsewhere. */
+async function printSent(printed: Printed, runId: string): Promise<void> {
+  await printed.of("copy", runId, "--to", "copied");
+  await printed.of("export", "--redact", runId, "-o", "run.tar.gz");
+  await printed.of("import", "run.tar.gz", "--root", "sent");
+  await printed.of("show", "--root", "sent", runId);
+}
+
 /** A run that makes spans, of which none is to be sent. */
 async function printTraced(printed: Printed, cwd: string): Promise<void> {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://[::1]", OTEL_TRACES_SAMPLER: "always_off" };
@@ -189,7 +197,7 @@ Deno.test({
       printed.add("follow", await all.stdout.find(/"run_id":"live"/));
 
       for (const verb of ["stop", "replay"]) await printed.of(verb, good);
-      await printed.of("copy", good, "--to", "copied");
+      await printSent(printed, good);
       // What it prints is another time each time.
       await printed.of("replay", "--live", good);
       await printed.of("what-if", "--max-retries", "9", "--deadline", "9s", bad);

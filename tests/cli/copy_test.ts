@@ -1,10 +1,10 @@
 /** `taffrail copy` between directories: what a copy has, what is refused, and what a kill leaves. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { walk } from "@std/fs/walk";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { openFileRoot, openRun } from "../../run/mod.ts";
 import { isThere, namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
+import { filesOf, recordFlow } from "./_archives.ts";
 import {
   ask,
   HAS_SIGNALS,
@@ -23,29 +23,9 @@ const FLOW = {
   },
 };
 
-/** Runs a flow that fails, and gives the id of its run. */
-async function record(cwd: string): Promise<string> {
-  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(FLOW));
-  const { stdout } = await taffrail(["run", "flow.json"], { cwd });
-  return /run_id=(\S+)/.exec(stdout)![1]!;
-}
-
-/** The files of a run, but for the lock, which says who made it. */
-async function filesOf(cwd: string, root: string, runId: string): Promise<Record<string, string>> {
-  const files: Record<string, string> = {};
-  const folder = `${cwd}/${root}/runs/${runId}`;
-  for await (const { path } of walk(folder, { includeDirs: false })) {
-    const name = path.slice(folder.length + 1);
-    if (name === "live.lock") continue;
-    const bytes = await Deno.readFile(path);
-    files[name] = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  }
-  return files;
-}
-
 Deno.test("a copy has all that the run has, byte for byte, is right by itself, and can be gone on with", () =>
   withTempDir(async (cwd) => {
-    const runId = await record(cwd);
+    const runId = await recordFlow(cwd, FLOW);
     assertEquals((await taffrail(["pass", runId, "c"], { cwd })).code, 0);
     const copied = await taffrail(["copy", "flow", "--to", "b"], { cwd });
     assertEquals([copied.code, copied.stderr], [0, ""]);
@@ -77,7 +57,7 @@ Deno.test("a copy has all that the run has, byte for byte, is right by itself, a
 
 Deno.test("a copy under another id says that in its log and its trace, and nothing else is another", () =>
   withTempDir(async (cwd) => {
-    const runId = await record(cwd);
+    const runId = await recordFlow(cwd, FLOW);
     const copied = await taffrail(["copy", runId, "--to", ".taffrail", "--as", "other", "--json"], {
       cwd,
     });
@@ -105,7 +85,7 @@ Deno.test("a copy under another id says that in its log and its trace, and nothi
 
 Deno.test("lines that are damaged are damaged in the copy too, at the same places", () =>
   withTempDir(async (cwd) => {
-    const runId = await record(cwd);
+    const runId = await recordFlow(cwd, FLOW);
     const folder = `${cwd}/.taffrail/runs/${runId}`;
     for (const name of ["events.jsonl", "processes.jsonl", "inbox.jsonl"]) {
       const text = await Deno.readTextFile(`${folder}/${name}`).catch(() => "");
@@ -143,7 +123,7 @@ Deno.test("lines that are damaged are damaged in the copy too, at the same place
 
 Deno.test("what a killed writer has left of a line is left in the copy too", () =>
   withTempDir(async (cwd) => {
-    const runId = await record(cwd);
+    const runId = await recordFlow(cwd, FLOW);
     const folder = `${cwd}/.taffrail/runs/${runId}`;
     const tails = {
       "capture.jsonl": '{"line":99,"ty',

@@ -24,6 +24,8 @@ const MOST_FILES: Record<string, number> = {
   completions: 20,
   pass: 80,
   copy: 90,
+  export: 50,
+  import: 50,
   logs: 90,
   what_if: 95,
   replay: 96,

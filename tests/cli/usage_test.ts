@@ -25,6 +25,8 @@ const VERBS = [
   "verify",
   "repair",
   "copy",
+  "export",
+  "import",
   "prune",
   "completions",
 ];
