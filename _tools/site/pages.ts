@@ -24,7 +24,17 @@ export interface Group {
 }
 
 /** What a reader is to see first; guides that are not named here follow, by their names. */
-const GUIDES = ["flows", "durable_programs", "report", "postgres", "durability", "determinism"];
+const GUIDES = [
+  "flows",
+  "durable_programs",
+  "report",
+  "editors_and_shells",
+  "ci",
+  "tracing",
+  "postgres",
+  "durability",
+  "determinism",
+];
 
 /** Where the documentation of the library is, which `deno doc` writes. */
 const API = { title: "Library", url: "api/index.html" };

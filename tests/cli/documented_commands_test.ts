@@ -67,10 +67,10 @@ function ownWords(text: string): string[] {
   return (end === -1 ? words : words.slice(0, end))
     .map((word) => word.replaceAll(/['"]|;$/g, ""))
     // All verbs take it, before they are asked.
-    .filter((word) => word !== "" && word !== "--help");
+    .filter((word) => word !== "" && !/^--help(=man)?$/.test(word));
 }
 
-const COMMAND_LINE = /^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*taffrail ([a-z-]+)(?![\w-])(.*)$/;
+const COMMAND_LINE = /^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*taffrail ([a-z][a-z-]*)(?![\w-])(.*)$/;
 
 /** The command lines in a text of which every line may be one. */
 function commandsIn(text: string, where: string): Shown[] {
@@ -110,6 +110,8 @@ const IN_SOURCES = /\btaffrail ([a-z-]+)((?: (?:\$\{[^}]*\}|postgres:|[^\s"'`,;:
 
 /** Prose says "taffrail finds", and "taffrail finds it with --json". */
 function isSurelyCommand({ verb, words }: Shown): boolean {
+  // That is how scripts of completion ask, and no option.
+  if (words[0] === "--words") return false;
   const hasOption = words.some((word) => word.startsWith("-"));
   return words[0]?.startsWith("-") === true || verbs.has(verb) && hasOption;
 }

@@ -247,6 +247,8 @@ Deno.test("the flows of the documentation, of help and of a module are right by 
   const texts = [`${help}}`];
   for (const file of (await filesOfRepository()).filter((file) => file.endsWith(".md"))) {
     const document = await Deno.readTextFile(`${REPOSITORY}/${file}`);
+    const named = document.match(/https:\S*\/flow\.schema\.json/g) ?? [];
+    assertEquals(named, named.map(() => schema.$id), file);
     const blocks = Array.from(document.matchAll(/^```jsonc?\n(.*?)^```$/gms), ([, text]) => text!);
     texts.push(...blocks.filter((text) => /"nodes": \{\s*"/.test(text)));
   }
