@@ -8,7 +8,7 @@ import { VERSION } from "../_internal/version.ts";
 import { exitCodeOfError, optionError, PassedCodeError, UsageError } from "./exit_codes.ts";
 import { printableLine } from "./text/printable.ts";
 import { Screen } from "./text/screen.ts";
-import type { Verb, Verbs } from "./verbs/arguments.ts";
+import type { Verb, Verbs } from "./text/arguments.ts";
 
 /** Each verb is loaded when it is asked for, so that none pays for the others. */
 const VERBS: Verbs = new Map<string, () => Promise<Verb>>([
@@ -53,7 +53,7 @@ async function mainOfProcess(): Promise<number> {
   return await exitCodeOf(async () => {
     // Hardly anybody needs this, so nobody else loads it.
     if (Deno.args.some((arg) => arg.includes("\ufffd"))) {
-      (await import("./verbs/changed_arguments.ts")).refuseChangedArguments(Deno.args);
+      (await import("./text/changed_arguments.ts")).refuseChangedArguments(Deno.args);
     }
     return await dispatch(Deno.args);
   });

@@ -21,7 +21,7 @@ import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts
 import { Screen } from "./text/screen.ts";
 import { wantsSpansSent } from "./telemetry/otel_variables.ts";
 import type { CommandSpans } from "./telemetry/types.ts";
-import type { RunSettings } from "./verbs/arguments.ts";
+import type { RunSettings } from "./text/arguments.ts";
 import type { SharedPlace } from "./work/worker_place.ts";
 
 /** How a run ended, and the exit code for it. */

@@ -289,10 +289,7 @@ export interface HeldRun extends AsyncDisposable {
 export interface ReceivedRun extends AsyncDisposable {
   /** Appends lines to a stream as they are, each without its newline, also those that are no text or no JSON. */
   appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void>;
-  /**
-   * Takes what a killed writer has left behind the last line of a stream, which is whole before. Resolves to whether
-   * it is kept: a root that has no unfinished lines keeps one that only lacks its newline, as a line.
-   */
+  /** Takes what stands behind the last line of a stream, if it can be kept: in a database, what only lacks its newline. */
   putTail(stream: RunStream | "events", bytes: Uint8Array): Promise<boolean>;
   /** Takes a document. */
   putDocument(name: RunDocument, bytes: Uint8Array): Promise<void>;

@@ -20,7 +20,7 @@ const EXCEPTIONS: Record<string, string> = {
   "cli/flow/task_files.ts": "the user's deno.json",
   "cli/postgres/open_database.ts": "certificates that the user names",
   "cli/postgres/password_file.ts": "the user's file of passwords, which may be a link",
-  "cli/verbs/changed_arguments.ts": "what Linux tells about this process",
+  "cli/text/changed_arguments.ts": "what Linux tells about this process",
 };
 
 /** Functions of Deno that open a file by its path. */

@@ -3,7 +3,7 @@
  * completion scripts are written from this.
  */
 import { allOptions } from "../help/help_text.ts";
-import type { OptionAbout, VerbHelp, Verbs } from "../verbs/arguments.ts";
+import type { OptionAbout, VerbHelp, Verbs } from "../text/arguments.ts";
 
 /** Something that can stand somewhere. */
 export type Offer =

@@ -5,7 +5,7 @@ import {
   type OptionTable,
   type Verb,
   type Verbs,
-} from "../verbs/arguments.ts";
+} from "../text/arguments.ts";
 
 const WIDTH = 80;
 /** Where the text of an option begins. */

@@ -1,6 +1,6 @@
 /** What `--help=man` prints: man pages, made of what the verbs say of themselves. */
 import { VERSION } from "../../_internal/version.ts";
-import type { OptionAbout, OptionTable, Verb, Verbs } from "../verbs/arguments.ts";
+import type { OptionAbout, OptionTable, Verb, Verbs } from "../text/arguments.ts";
 import {
   allOptions,
   EXIT_CODES,

@@ -6,7 +6,7 @@ import {
   readArguments,
   type Verb,
   type Verbs,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   root: { value: "ROOT", isRefused: true, text: "a script looks at the root at hand" },

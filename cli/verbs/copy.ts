@@ -19,7 +19,7 @@ import {
   readArguments,
   RUN_OPERAND,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   from: { value: "ROOT", text: "where the run is, instead of --root" },

@@ -6,7 +6,7 @@ import { UsageError } from "../exit_codes.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { commandLine, counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { type OptionTable, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+import { type OptionTable, readArguments, RUN_OPERAND, type Verb } from "../text/arguments.ts";
 
 const OPTIONS = {
   times: {

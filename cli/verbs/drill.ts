@@ -13,7 +13,7 @@ import {
   readArguments,
   splitArguments,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   effects: {

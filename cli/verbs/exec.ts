@@ -25,7 +25,7 @@ import {
   splitArguments,
   type Verb,
   withJunit,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   name: { value: "NAME", text: "the name of the run (default: that of the program)" },

@@ -7,7 +7,7 @@ import { commandHint } from "../reading/find_run.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { parseSizeOption } from "../text/units.ts";
-import { onlyOperand, type OptionTable, readArguments, type Verb } from "./arguments.ts";
+import { onlyOperand, type OptionTable, readArguments, type Verb } from "../text/arguments.ts";
 
 const OPTIONS = {
   as: {

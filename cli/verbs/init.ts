@@ -7,7 +7,7 @@ import { nameFrom } from "../flow/flow.ts";
 import { chosenRoot, findRoot, isPostgres, prepareRootDirectory } from "../reading/find_root.ts";
 import { commandLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { type OptionTable, readArguments, type Verb } from "./arguments.ts";
+import { type OptionTable, readArguments, type Verb } from "../text/arguments.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 

@@ -22,7 +22,7 @@ import { listed, printableLine, quoted } from "../text/printable.ts";
 import { Reader, READER_GONE_CODE } from "../text/reader.ts";
 import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
-import { numberOption, type OptionTable, readArguments, type Verb } from "./arguments.ts";
+import { numberOption, type OptionTable, readArguments, type Verb } from "../text/arguments.ts";
 
 const OPTIONS = {
   follow: {

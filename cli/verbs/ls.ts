@@ -28,7 +28,7 @@ import {
   type OptionTable,
   readArguments,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 /** A run as `--json` prints it. */
 type Row = Listed & { outcome: Outcome; size_bytes: number };

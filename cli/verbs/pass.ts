@@ -16,7 +16,7 @@ import {
   readArguments,
   userName,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   value: {

@@ -37,7 +37,7 @@ import {
   type OptionTable,
   readArguments,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const MOST_GIBIBYTES = 1024 ** 2;
 

@@ -10,7 +10,7 @@ import { commandHint } from "../reading/find_run.ts";
 import { isOfFiles, type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { type OptionTable, readArguments, type Verb } from "./arguments.ts";
+import { type OptionTable, readArguments, type Verb } from "../text/arguments.ts";
 
 /** What was done, or what would be, and what is still wrong. */
 interface Outcome {

@@ -17,7 +17,7 @@ import {
   readArguments,
   RUN_OPERAND,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   output: {

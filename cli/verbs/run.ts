@@ -24,7 +24,7 @@ import {
   type Verb,
   withJunit,
   workersOption,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   tasks: {

@@ -5,7 +5,7 @@ import { outcomeOf } from "../reading/run_outcome.ts";
 import { printReportJson, readRunReport, type RunReport } from "../reading/run_report.ts";
 import { type Listed, summarizeRun } from "../reading/run_summary.ts";
 import { Screen } from "../text/screen.ts";
-import { onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+import { onlyOperand, readArguments, RUN_OPERAND, type Verb } from "../text/arguments.ts";
 
 /** `taffrail show`: shows one run. */
 export const showVerb: Verb = {

@@ -20,7 +20,7 @@ import {
   RUN_OPERAND,
   userName,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;

@@ -37,7 +37,7 @@ import {
   readArguments,
   RUN_OPERAND,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const OPTIONS = {
   chrome: {

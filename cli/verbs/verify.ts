@@ -4,7 +4,7 @@ import { isNote, printProblems, type Problem, problemsJson } from "../inspect/pr
 import { isOfFiles, openRoot } from "../reading/open_root.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { readArguments, type Verb } from "./arguments.ts";
+import { readArguments, type Verb } from "../text/arguments.ts";
 
 /** `taffrail verify`: looks for everything that is wrong in the records. */
 export const verifyVerb: Verb = {

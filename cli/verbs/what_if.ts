@@ -33,7 +33,7 @@ import {
   parseCountOption,
   parseDurationOption,
 } from "../text/units.ts";
-import { onlyOperand, type OptionAbout, readArguments, type Verb } from "./arguments.ts";
+import { onlyOperand, type OptionAbout, readArguments, type Verb } from "../text/arguments.ts";
 
 const LIMITS: Record<ConstraintName, OptionAbout & { value: string }> = {
   max_in_flight: { value: "N", text: "how many nodes may run at a time" },

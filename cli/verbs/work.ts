@@ -10,7 +10,7 @@ import {
   type OptionTable,
   readArguments,
   type Verb,
-} from "./arguments.ts";
+} from "../text/arguments.ts";
 
 const DEFAULT_LEASE = "60s";
 const SHORTEST_LEASE_MS = 2000;

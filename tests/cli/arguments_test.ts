@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseArgs } from "node:util";
-import { COMMON_OPTIONS, type OptionTable, readArguments } from "../../cli/verbs/arguments.ts";
+import { COMMON_OPTIONS, type OptionTable, readArguments } from "../../cli/text/arguments.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
 

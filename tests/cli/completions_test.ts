@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { offeredVerbs, UNKNOWN_VALUES } from "../../cli/completions/offers.ts";
 import { type Question, wordsFor } from "../../cli/completions/words.ts";
 import { durable, openRun } from "../../run/mod.ts";
-import type { Verb } from "../../cli/verbs/arguments.ts";
+import type { Verb } from "../../cli/text/arguments.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { ask, startTaffrail, taffrail } from "./_command.ts";

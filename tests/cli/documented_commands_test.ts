@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { parsePage } from "../../_tools/markdown.ts";
 import { openProject, PUBLISHED, sourcesIn } from "../../_tools/_project.ts";
 import { PassedCodeError, UsageError } from "../../cli/exit_codes.ts";
-import type { Verb, Verbs } from "../../cli/verbs/arguments.ts";
+import type { Verb, Verbs } from "../../cli/text/arguments.ts";
 import { taffrail } from "./_command.ts";
 
 /** A command line, and where it stands. */

@@ -1,7 +1,7 @@
 /** What `--help` makes of what a verb says of itself. */
 import { assertEquals } from "@std/assert";
 import { verbHelp } from "../../cli/help/help_text.ts";
-import { COMMON_OPTIONS, type VerbHelp } from "../../cli/verbs/arguments.ts";
+import { COMMON_OPTIONS, type VerbHelp } from "../../cli/text/arguments.ts";
 
 const HELP: VerbHelp = {
   about: `Does something with a run, which is told here in more words than a line has room
