@@ -106,7 +106,7 @@ export class RunEngine {
     this.teller = new Teller({
       held,
       fold,
-      barrier: async () => await this.#journal?.barrier(),
+      barrier: () => this.#barrier(),
       onFailure: (error) => this.fail(error),
     });
     this.stop = AbortSignal.any([options.signal, this.#halt.signal]);
@@ -394,9 +394,12 @@ export class RunEngine {
     };
   }
 
+  /** Resolves when all that the journal has is on disk. */
+  readonly #barrier = async (): Promise<void> => await this.#journal?.barrier();
+
   /** What is done outside begins only when its begin is on disk; a function when it is appended. */
-  async #beforeRun(): Promise<void> {
-    await (this.#options.isOutside ? this.#journal?.barrier() : this.#sink.appended());
+  #beforeRun(): Promise<void> {
+    return this.#options.isOutside ? this.#barrier() : this.#sink.appended();
   }
 
   async #invoke(request: RunRequest): Promise<AttemptEnd> {
