@@ -168,6 +168,7 @@ Deno.test({
       const root = `${cwd}/.taffrail`;
       const printed = new Printed(cwd);
       await printed.of("init");
+      await printed.of("completions", "bash");
       await writeFlow(cwd, "bad", {
         code: "test $TAFFRAIL_ATTEMPT = 1 || kill -9 $$; echo no >&2; exit 3",
         next: "true",
