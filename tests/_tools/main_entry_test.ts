@@ -32,6 +32,7 @@ const FOR_COMPOSITIONS = [
   "resolvePackPath",
   "resolveTraceCall",
   "runtimeDirectory",
+  "rewriteCaptureLines",
   "setRuntimeAside",
   "stringifyCaptureJournal",
   "sweepRemovedRuns",
