@@ -1,8 +1,11 @@
 /** Finds the browser that the tests of pages need, and installs it where that may be done. */
 import { install, isFile, mayInstall } from "../_debian.ts";
 
-/** What Chromium, and what is made of it, is called by those who package it. */
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/**
+ * What Chromium, and what is made of it, is called by those who package it. Ubuntu has a profile for the sandbox of
+ * the one that Google packages, and what is called Chromium there may be confined to the user's home.
+ */
+const NAMES = ["google-chrome", "google-chrome-stable", "chromium", "chromium-browser"];
 
 /** Where a program is that is in no folder of `PATH`. */
 const PLACES = [

@@ -9,8 +9,8 @@ Deno.test("findChromium() looks in PATH by every name, and where others install 
   await withTree(tree, async (root) => {
     const places = [`${root}/c/Chromium`];
     const find = (path: string) => findChromium({ path, places });
-    assertEquals(await find(`/nowhere:${root}/a`), `${root}/a/google-chrome`);
-    assertEquals(await find(`${root}/a:${root}/b`), `${root}/b/chromium`);
+    assertEquals(await find(`/nowhere:${root}/b`), `${root}/b/chromium`);
+    assertEquals(await find(`${root}/b:${root}/a`), `${root}/a/google-chrome`);
     assertEquals(await find("/nowhere"), `${root}/c/Chromium`);
     assertEquals(await findChromium({ path: "", places: [] }), undefined);
   });
