@@ -116,7 +116,7 @@ Deno.test("a live page says when its run is removed", async () => {
     await finish();
     await page.locator("#state").getByText("completed").waitFor();
     await openFileRoot(`${cwd}/.taffrail`).remove(runId);
-    await page.getByText("this run has been removed; this is how it was at").waitFor();
+    await page.getByText("this run has been removed, shown as of").waitFor();
     assertEquals(await rowOf(page, "a").count(), 1);
   });
 });
@@ -132,7 +132,7 @@ Deno.test("a live page says when nobody answers any more, and what it shows stay
         await page.getByText("live", { exact: true }).waitFor();
         server.kill("SIGKILL");
         await server.end();
-        await page.getByText("no longer live; this is how it was at").waitFor();
+        await page.getByText("no longer live, as of").waitFor();
         await keepPicture(page, "live-lost");
         assertEquals(await faintTexts(page), []);
         assertEquals(await rowOf(page, "job").count(), 1);
@@ -177,6 +177,8 @@ for (const width of [1280, 390]) {
           await page.keyboard.press("Tab");
           await page.keyboard.press("Enter");
           await page.getByRole("heading", { name: "gated" }).waitFor();
+          assertEquals(await faintTexts(page), []);
+          assertEquals(await widthBesideWindow(page), 0);
           await flow.open("b");
           await page.locator("#state").getByText("completed").waitFor();
           await page.getByRole("link", { name: "all runs" }).click();

@@ -6,6 +6,7 @@ import { timeText } from "./words.js";
 const HIDDEN_PAUSE_MS = 10_000;
 /** The server says something every ten seconds. */
 const SILENCE_MS = 30_000;
+const NO_LONGER_LIVE = "no longer live, as of";
 const TICK_MS = 1000;
 /** Of the time that is left between two ticks, showing them takes no more than a part. */
 const PAUSES_PER_TICK = 10;
@@ -79,14 +80,14 @@ export class Live {
     });
     source.addEventListener("ping", () => this.#hear());
     source.addEventListener("problem", ({ data }) => {
-      this.#lose(`this cannot be read now: ${JSON.parse(data).message}`);
+      this.#lose(`this cannot be read now: ${JSON.parse(data).message}; shown as of`);
     });
     source.addEventListener("gone", () => {
       this.#isOver = true;
       source.close();
-      this.#lose("this run has been removed");
+      this.#lose("this run has been removed, shown as of");
     });
-    source.addEventListener("error", () => this.#lose("no longer live"));
+    source.addEventListener("error", () => this.#lose(NO_LONGER_LIVE));
   }
 
   /**
@@ -116,16 +117,17 @@ export class Live {
   /** Somebody may have stopped the server, or this machine, without a word. */
   #listen() {
     const silentMs = Date.now() - Math.max(this.#heardMs, this.#askedMs);
-    if (silentMs > SILENCE_MS && !document.hidden) this.#lose("no longer live");
+    if (silentMs > SILENCE_MS && !document.hidden) this.#lose(NO_LONGER_LIVE);
   }
 
   /**
    * @param {string} why Why what is shown is not that of now.
    */
   #lose(why) {
-    if (this.#isLost && why === "no longer live") return;
+    // What was said before says more.
+    if (this.#isLost && why === NO_LONGER_LIVE) return;
     this.#isLost = true;
-    this.#say("lost", `${why}; this is how it was at ${timeText(this.#heardMs)}`);
+    this.#say("lost", `${why} ${timeText(this.#heardMs)}`);
   }
 
   /**

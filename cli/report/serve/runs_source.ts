@@ -16,6 +16,8 @@ import type { RunRow, RunsData } from "./runs_data.ts";
 /** Older ones are for `taffrail ls`. */
 const MOST_RUNS = 1000;
 const POLL_MS = 1000;
+/** Of thousands of runs the list is read for a while, and hardly ever anything has changed. */
+const POLLS_PER_READ = 10;
 
 /** What more was read of a run, as long as its log ends the same. */
 interface Known {
@@ -28,6 +30,7 @@ export class RunsSource implements LiveSource {
   readonly shape = { list: "runs", readAt: "readMs" } satisfies Record<string, keyof RunsData>;
   readonly #opened: OpenedRoot;
   #known = new Map<string, Known>();
+  #pollMs = POLL_MS;
 
   constructor(opened: OpenedRoot) {
     this.#opened = opened;
@@ -35,14 +38,16 @@ export class RunsSource implements LiveSource {
 
   async read(): Promise<Record<string, unknown>> {
     const readMs = Date.now();
+    const beganMs = performance.now();
     const all = await summarizeRuns(this.#opened);
     const runs = (await this.#withMore(all.slice(-MOST_RUNS))).map(rowOf);
     const root = lineText(this.#opened.runs.name);
+    this.#pollMs = Math.max(POLL_MS, (performance.now() - beganMs) * POLLS_PER_READ);
     return { readMs, root, total: all.length, runs } satisfies RunsData;
   }
 
   async watch(onChange: () => void, signal: AbortSignal): Promise<void> {
-    for (; !signal.aborted; await wait(POLL_MS, signal)) onChange();
+    for (; !signal.aborted; await wait(this.#pollMs, signal)) onChange();
   }
 
   /** Nothing more is read of a run that has an end, if that was done before. */
