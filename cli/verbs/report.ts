@@ -47,7 +47,7 @@ const OPTIONS = {
 
 /** `taffrail report`: makes a page of a run. */
 export const reportVerb: Verb = {
-  summary: "make an HTML page of a run: what failed, and what took the time",
+  summary: "make a page of a run, a file or live: what failed, what took the time",
   help: {
     about: `Makes one HTML page of a run that needs nothing else and loads nothing: what
 became of it and why, what failed with the end of what it printed, when each
@@ -58,9 +58,11 @@ ${RUN_OPERAND}`,
     options: OPTIONS,
     operands: ["RUN"],
     exitCodes: `0 it is made, whatever became of the run, 1 there is no such run, it cannot be
-read, or the page cannot be written, opened or served, 2 called wrongly, 128 + n ended by signal n, as --serve always is.`,
-    json: `{ "run_id", "path", "size_bytes", "outcome" } instead of the path, and with --serve
-{ "url", "run_id", "root" } instead of the address; run_id is null where no RUN is given.`,
+read, or the page cannot be written, opened or served, 2 called wrongly, 128 + n
+ended by signal n, as --serve always is.`,
+    json: `{ "run_id", "path", "size_bytes", "outcome" } instead of the path, and with
+--serve { "url", "run_id", "root" } instead of the address; run_id is null where
+no RUN is given.`,
   },
 
   async run(args) {
