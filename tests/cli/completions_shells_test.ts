@@ -90,6 +90,8 @@ const LINES: [typed: string, called: string[]][] = [
   ["taffrail logs ci @scope/pkg:t\t", ["logs", "ci", "@scope/pkg:test"]],
   ["taffrail pass ci a\t", ["pass", "ci", "ask"]],
   ["taffrail verify ci ste\t", ["verify", "ci", "steps-1"]],
+  ["taffrail export -o su\t steps-\t", ["export", "-o", "sub dir", "steps-1"]],
+  ["taffrail import ci.fl\t", ["import", "ci.flow.json"]],
   ["taffrail copy steps --to su\t", ["copy", "steps", "--to", "sub dir"]],
   ["taffrail show --root .taff\t steps-\t", ["show", "--root", ".taffrail", "steps-1"]],
   ["taffrail show --root=sub\\ dir/../.taffrail ste\t", [
