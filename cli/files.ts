@@ -41,6 +41,12 @@ export function isDirectory(path: string): boolean {
   return lookAt(path)?.isDirectory === true;
 }
 
+/** Where what has a name of its own is written: as somebody says, and in a directory that is there under that name. */
+export function pathOfOutput(name: string, output: string | undefined): string {
+  if (output === undefined) return name;
+  return isDirectory(output) ? join(output, name) : output;
+}
+
 /** Whether something stands at a path; a link counts, wherever it leads. */
 export function exists(path: string): boolean {
   try {

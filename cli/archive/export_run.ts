@@ -7,7 +7,7 @@ import type { RunsRoot, RunView } from "../../run/types.ts";
 import type { TakenParts } from "../engine/receive_parts.ts";
 import { partsOf, RestingRun } from "../engine/run_parts.ts";
 import { UsageError } from "../exit_codes.ts";
-import { exists, isDirectory } from "../files.ts";
+import { exists } from "../files.ts";
 import { isRedacted } from "../reading/open_root.ts";
 import { archiveBytes, measureRun } from "./write_archive.ts";
 
@@ -82,10 +82,7 @@ function refuseTarget({ target, force }: ExportOptions): void {
     const remedy = "name a file with -o, or pass it on by | or >";
     throw new UsageError(`Cannot write an archive to a terminal: ${remedy}`);
   }
-  if (target === "") throw new UsageError("Cannot use --out: it is empty; name a file");
-  if (isDirectory(target)) {
-    throw new UsageError(`Cannot write ${target}: it is a directory; name a file in it`);
-  }
+  if (target === "") throw new UsageError("Cannot use --output: it is empty; name a file");
   if (!force && exists(target)) throw isThere(target);
 }
 

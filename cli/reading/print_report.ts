@@ -19,9 +19,10 @@ const LINE_CHARACTERS = 500;
 const MOST_ID_WIDTH = 64;
 
 /** What is said of a run of which not all is there. */
-const REDACTED =
+export const REDACTED =
   "it was redacted: commands, outputs, inputs and results are left out; *** stands for them";
-const NO_END = "it had no end when it was exported.";
+/** The same of one that had no end. */
+export const NO_END = "it had no end when it was exported.";
 
 /** What is said of a run in other words than those for a flow. */
 export interface ReportWords {

@@ -81,6 +81,6 @@ function waitLines(
       return `      an answer${by === undefined ? "" : ` of ${printableLine(by)}`} was refused: ` +
         printableLine(problem);
     }),
-    `      ${hint} ${commandLine([id])} --value JSON`,
+    ...report.redacted ? [] : [`      ${hint} ${commandLine([id])} --value JSON`],
   ];
 }

@@ -85,7 +85,8 @@ function markOfRun({ outcome, kind, isLive }: PageRun): string {
 }
 
 function hintOf([hint]: readonly PageHint[]): string | undefined {
-  if (hint?.command === undefined) return undefined;
+  // What only looks at it stands in the page.
+  if (hint?.command === undefined || !hint.isFirst) return undefined;
   return `To ${hint.text}: ${codeSpan(hint.command)}`;
 }
 

@@ -60,7 +60,7 @@ export interface PageRun {
   beganMs: number | null;
   /** How long it took, without the times in which nobody worked on it; null where it has no end. */
   durationMs: number | null;
-  /** What is wrong with its records, a line each. */
+  /** What is wrong with its records, or was left out of them, a line each. */
   damage: string[];
   /** What else is known of it: names and values, in the order in which they are shown. */
   about: PageFact[];

@@ -6,7 +6,13 @@ import { reasonOf } from "../../_internal/text.ts";
 import { type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { isOfFiles, type OpenedRoot, type RunPlace } from "../reading/open_root.ts";
-import { logText, orphanLines, type ReportWords } from "../reading/print_report.ts";
+import {
+  logText,
+  NO_END,
+  orphanLines,
+  REDACTED,
+  type ReportWords,
+} from "../reading/print_report.ts";
 import { goOnHint, START_PROGRAM } from "../reading/program_about.ts";
 import { outcomeOf, outcomeText, reasonText } from "../reading/run_outcome.ts";
 import { readRunReport, type RunReport } from "../reading/run_report.ts";
@@ -173,6 +179,7 @@ async function pageRunOf(
     beganMs: beganMs ?? null,
     durationMs: report.duration_ms,
     damage: [
+      ...(report.redacted ? [REDACTED] : []),
       ...(damaged > 0
         ? [
           `${counted(damaged, "line")} of the log cannot be used; ${lineText(first ?? "")}`,
@@ -191,6 +198,7 @@ async function whyOf(place: RunPlace, report: RunReport): Promise<string[]> {
   if (typeof state === "object") return [lineText(reasonText(state.Aborted.reason))];
   if (report.is_suspended) return ["its process was suspended, as by Ctrl-Z"];
   if (!report.is_orphan) return [];
+  if (report.redacted) return [NO_END];
   // What is to be typed stands among the hints.
   const lines = (await orphanLines(place)).filter((line) => !line.startsWith("taffrail "));
   return [lines.join(" ").replace(/ To end that and continue the run:$/, "")];
@@ -204,7 +212,8 @@ async function hintsOf(
 ): Promise<PageHint[]> {
   const run = { root: place.root, runId: report.run_id };
   const hints: PageHint[] = [];
-  if (typeof report.state === "object" || report.is_orphan) {
+  const { redacted = false } = report;
+  if (!redacted && (typeof report.state === "object" || report.is_orphan)) {
     const goOn = await goOnHint(place);
     const isFirst = true;
     hints.push(
@@ -220,7 +229,7 @@ async function hintsOf(
     hints.push({ text: "follow it", command: commandHint("follow", run), isFirst: true });
     hints.push({ text: "end it", command: commandHint("stop", run) });
   }
-  hints.push({ text: "all that was printed", command: commandHint("logs", run) });
+  if (!redacted) hints.push({ text: "all that was printed", command: commandHint("logs", run) });
   hints.push({ text: "the same as text", command: commandHint("show", run) });
   if (isOfFiles(place.root)) {
     hints.push({ text: "check its records", command: commandHint("verify", run) });
@@ -246,7 +255,7 @@ function waitOf(
     fromMs: fromMs - beganMs,
     ...(!isOpen && { toMs: toMs - beganMs }),
     text: isOpen ? open : `${HOW_TEXTS[how!]}${who}`,
-    ...(isOpen && kind === "gate" && report.state !== "Completed" && {
+    ...(isOpen && kind === "gate" && report.state !== "Completed" && !report.redacted && {
       command: lineText(`${hint} ${commandLine([id])}${value}`),
     }),
   };

@@ -1,5 +1,6 @@
 import type { ExportedRun } from "../archive/export_run.ts";
 import { amountText } from "../engine/receive_parts.ts";
+import { pathOfOutput } from "../files.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { openRoot } from "../reading/open_root.ts";
@@ -15,11 +16,11 @@ import {
 } from "../text/arguments.ts";
 
 const OPTIONS = {
-  out: {
+  output: {
     value: "FILE",
     letter: "o",
-    text: "the file, or - for standard output (default: the id of the run and .tar.gz, in the " +
-      "current directory)",
+    text: "where it is written (default: the id of the run and .tar.gz, in the current " +
+      "directory); a directory that is there gets it under that name; - writes it to stdout",
   },
   force: { text: "replace FILE if it is there" },
   redact: { text: "leave out what may be private, and keep what happened" },
@@ -62,7 +63,8 @@ by signal n.`,
     await using runs = await openRoot(root);
     const runId = await findReadableRun({ root, runs }, wanted);
     const { exportRun, STDOUT } = await import("../archive/export_run.ts");
-    const { out: target = `${runId}.tar.gz`, force = false, redact = false } = options;
+    const { output, force = false, redact = false } = options;
+    const target = pathOfOutput(`${runId}.tar.gz`, output);
     using interrupts = new Interrupts();
     interrupts.listen(() => {});
     const { stop: signal } = interrupts;

@@ -2,8 +2,7 @@ import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { isDirectory } from "../files.ts";
-import { join } from "../../_internal/path.ts";
+import { pathOfOutput } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import type { PageRun } from "../report/page_data.ts";
@@ -98,7 +97,7 @@ no RUN is given.`,
       return 0;
     }
     const bytes = encodeUtf8(html);
-    const path = pathFor(runId, output);
+    const path = pathOfOutput(`${runId}.html`, output);
     await write(path, bytes);
     tellPath(screen, { path, bytes, run: data.run, json });
     if (open) await (await import("../report/open_page.ts")).openPage(path);
@@ -184,13 +183,6 @@ async function serveRuns(
 }
 
 const LAST_PORT = 65_535;
-
-/** Where the page goes; in a directory that was named it has its own name. */
-function pathFor(runId: string, output: string | undefined): string {
-  const name = `${runId}.html`;
-  if (output === undefined) return name;
-  return isDirectory(output) ? join(output, name) : output;
-}
 
 /** Whoever has the page open sees the old one or the new one. */
 async function write(path: string, bytes: Uint8Array): Promise<void> {

@@ -254,8 +254,7 @@ Deno.test("an archive goes by standard output and input, and replaces no file un
     for (
       const [args, problem] of [
         [["export"], "needs a run"],
-        [["export", runId, "-o", ""], "Cannot use --out: it is empty"],
-        [["export", runId, "-o", "."], "it is a directory; name a file in it"],
+        [["export", runId, "-o", ""], "Cannot use --output: it is empty"],
         [["export", runId, "-o", "a", "-o", "b"], "given twice"],
         [["import"], "needs a file"],
         [["import", "run.tar.gz", "--as", "a/b"], 'Cannot use --as "a/b"'],
@@ -268,6 +267,9 @@ Deno.test("an archive goes by standard output and input, and replaces no file un
       assertStringIncludes(stderr, problem);
       assert(!stderr.includes("secret"));
     }
+    const inside = await ask(["export", runId, "-o", "b", "--json"], cwd);
+    assertEquals(JSON.parse(inside.stdout).file, `b/${runId}.tar.gz`);
+    assertEquals(await Deno.readFile(`${cwd}/b/${runId}.tar.gz`), before);
     const nowhere = await ask(["export", runId, "-o", "no/such/run.tar.gz"], cwd);
     assertEquals(nowhere.code, 1);
     assertEquals(

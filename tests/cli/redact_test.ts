@@ -6,6 +6,7 @@ import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { filesOf, textOf, unpack } from "./_archives.ts";
 import { ask, HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { dataIn } from "./_page.ts";
 import { ProgramFolder } from "./_program.ts";
 
 /** Stands in all that may be private. */
@@ -207,6 +208,14 @@ Deno.test("what was left out is told wherever it is missed, and such a run is no
       assertEquals(code, 1);
       assertStringIncludes(stderr, "it was redacted, so that what it ran is not there any more");
     }
+    const page = await at("report", runId, "-o", "-");
+    assertEquals(page.code, 0);
+    const { run } = dataIn(page.stdout);
+    assertStringIncludes(run.damage[0]!, "it was redacted: ");
+    assert(run.next.every(({ command = "" }) => !/resume|pass|logs/.test(command)));
+    const summary = (await at("report", runId, "--markdown")).stdout;
+    assertStringIncludes(summary, "it was redacted: ");
+    assert(!/taffrail (?:resume|pass)/.test(summary), summary);
     const resumed = await taffrail(["resume", "--root", "b", runId], { cwd });
     assertEquals([resumed.code, resumed.stdout], [1, ""]);
     assertStringIncludes(resumed.stderr, `Cannot go on with the run ${runId} in `);
