@@ -187,12 +187,27 @@ Deno.test("a trace of a program has its steps, sleeps and gates", async () => {
 Deno.test("of very many that wait some are drawn, and all are told of with what they waited for", async () => {
   await withMemoryDir(async (cwd) => {
     const count = 1000;
+    // Each ends when the next has begun, and a moment has passed that a clock can tell.
+    let other: (() => void) | undefined;
+    const inPairs = async () => {
+      const begun = Date.now();
+      const met = Promise.withResolvers<void>();
+      if (other === undefined) other = met.resolve;
+      else {
+        while (Date.now() === begun) await new Promise((resolve) => setTimeout(resolve));
+        other();
+        met.resolve();
+        other = undefined;
+      }
+      await met.promise;
+      return "Completed" as const;
+    };
     const run = await openRun({
       root: `${cwd}/.taffrail`,
       runId: "many",
       name: "many",
       constraints: { max_in_flight: 2 },
-      invoker: { run: () => "Completed" },
+      invoker: { run: inPairs },
     });
     const ids = Array.from({ length: count }, (_, index) => `work ${index}\u202e</script>`);
     // All of them are asked for before any is done.
