@@ -72,6 +72,9 @@ class Printed {
   }
 }
 
+/** What needs no run. */
+const BEFORE_RUNS: [string, ...string[]][] = [["init"], ["completions", "bash"]];
+
 /** A run of which the command had the terminal. */
 async function printLeft(printed: Printed, root: string): Promise<void> {
   const directory = `${root}/runs/left`;
@@ -167,8 +170,7 @@ Deno.test({
     withTempDir(async (cwd) => {
       const root = `${cwd}/.taffrail`;
       const printed = new Printed(cwd);
-      await printed.of("init");
-      await printed.of("completions", "bash");
+      for (const [verb, ...args] of BEFORE_RUNS) await printed.of(verb, ...args);
       await writeFlow(cwd, "bad", {
         code: "test $TAFFRAIL_ATTEMPT = 1 || kill -9 $$; echo no >&2; exit 3",
         next: "true",
