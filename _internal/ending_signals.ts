@@ -62,8 +62,11 @@ class SignalListeners implements Disposable {
 const installedListeners = new Set<SignalListeners>();
 let isLeaving = false;
 
-const FIRST_LISTENING_MS = 500;
+/** No round number: what programs wait for themselves is seldom over in the moment in which nobody listens. */
+const FIRST_LISTENING_MS = 1300;
 const LONGEST_LISTENING_MS = 5000;
+/** In how many turns of the event loop a signal that has come is told to its listener: one that has none is lost. */
+const TURNS_OF_A_SIGNAL = 4;
 /** In how many turns of the event loop it finds out that nothing is left to wait for: it needs two. */
 const TURNS_AWAY = 4;
 
@@ -82,6 +85,7 @@ async function leaveAndReturn(): Promise<void> {
     listeningMs = Math.min(listeningMs * 2, LONGEST_LISTENING_MS)
   ) {
     await waitUnnoticed(listeningMs);
+    for (let turn = 0; turn < TURNS_OF_A_SIGNAL; turn++) await turnUnnoticed();
     for (const listeners of installedListeners) listeners.turnOff();
     for (let turn = 0; turn < TURNS_AWAY; turn++) await turnUnnoticed();
     for (const listeners of installedListeners) listeners.turnOn();
