@@ -46,7 +46,7 @@ const OPTIONS = {
 
 /** `taffrail report`: makes a page of a run. */
 export const reportVerb: Verb = {
-  summary: "make a page of a run, a file or live: what failed, what took the time",
+  summary: "make a page of a run, a file or live: what failed, what took long",
   help: {
     about: `Makes one HTML page of a run that needs nothing else and loads nothing: what
 became of it and why, what failed with the end of what it printed, when each
