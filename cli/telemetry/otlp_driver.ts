@@ -1,5 +1,7 @@
 /** All that is loaded of others to send spans, in one file of what is published. */
 import "./node_require.ts";
+// Named first, so that all of them are given the one version that all of them take.
+import "@opentelemetry/api";
 export { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 export type {
   IdGenerator,
