@@ -112,6 +112,60 @@ export class CaptureJournalError
 }
 
 /**
+ * Why a recording cannot be shrunk:
+ * - `not-shown`: the predicate says no of the recording itself, without its notes
+ * - `not-decided`: it does not have a decision for each input that is decided on, and no others, so that
+ *   nobody knows which belongs to which
+ */
+export type ShrinkErrorKind = "not-shown" | "not-decided";
+
+/** What is known of a {@linkcode ShrinkError}. */
+export interface ShrinkErrorDetails {
+  /** How many inputs are decided on, for `not-decided`. */
+  readonly inputs?: number;
+  /** How many decisions there are, for `not-decided`. */
+  readonly decisions?: number;
+}
+
+/**
+ * Thrown when there is nothing to shrink a recording to.
+ *
+ * @example Usage
+ * ```ts
+ * import { shrink, ShrinkError } from "@taffrail/taffrail/capture";
+ * import { Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const bundle = {
+ *   capture_version: "v3",
+ *   graph_id: "g",
+ *   config: {
+ *     max_in_flight: null,
+ *     max_per_window: null,
+ *     rate_window: null,
+ *     deadline: null,
+ *     max_retries: 0,
+ *   },
+ *   events: [],
+ *   decisions: [],
+ *   adapter_provenance: "none",
+ *   runtime_provenance: "rpv1:sha256:test",
+ * };
+ * const createSupervisor = (options: ConstructorParameters<typeof Supervisor>[0]) =>
+ *   new Supervisor(options);
+ * const error = await assertRejects(
+ *   () => shrink(bundle, () => false, { createSupervisor }),
+ *   ShrinkError,
+ * );
+ * assertEquals(error.kind, "not-shown");
+ * ```
+ */
+export class ShrinkError extends TaffrailError<ShrinkErrorKind, ShrinkErrorDetails> {
+  /** The name of the class. */
+  override readonly name = "ShrinkError";
+}
+
+/**
  * The step at which writing a bundle failed, by the name that the original program gives it, in the order
  * of the steps. Up to and including `RenameTempFile` the old file is untouched; at `SyncDirectory` the
  * new one stands in its place, but a power cut may bring the old one back.

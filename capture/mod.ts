@@ -25,6 +25,9 @@ export {
   type CaptureWriteErrorDetails,
   type CaptureWriteErrorKind,
   type CaptureWriteStage,
+  ShrinkError,
+  type ShrinkErrorDetails,
+  type ShrinkErrorKind,
 } from "./errors.ts";
 export {
   ReplayError,
@@ -127,5 +130,13 @@ export type {
   WhatIfReport,
   WhatIfSupervisor,
 } from "./what_if/types.ts";
+export { shrink } from "./shrink/shrink.ts";
+export { showsChange, showsDivergence } from "./shrink/predicates.ts";
+export type {
+  ShrinkOptions,
+  ShrinkPredicate,
+  ShrinkProgress,
+  ShrinkResult,
+} from "./shrink/types.ts";
 export type * from "./types.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -230,11 +230,20 @@ function createFresh(
     & Pick<SupervisorOptions, "inputLog" | "invoker" | "timers">
     & { outcome: ReplayOutcome },
 ): CapturableSupervisor {
+  const decisionLog = { log: (entry: DecisionLogEntry) => takeDecision(bundle, outcome, entry) };
+  return freshSupervisor(bundle, { createSupervisor, decisionLog, signal, ...ports });
+}
+
+/** A supervisor with the rules of a bundle, which has seen nothing yet. */
+export function freshSupervisor(
+  bundle: CaptureBundle,
+  { createSupervisor, ...ports }:
+    & Pick<ReplayPorts, "createSupervisor">
+    & Pick<SupervisorOptions, "decisionLog" | "inputLog" | "invoker" | "signal" | "timers">,
+): CapturableSupervisor {
   const options: SupervisorOptions = {
     graphId: bundle.graph_id,
     constraints: limitsOf(completeConstraints(bundle.config)),
-    decisionLog: { log: (entry) => takeDecision(bundle, outcome, entry) },
-    signal,
     ...ports,
   };
   if (!("inputs" in bundle)) return createSupervisor(options);
@@ -272,13 +281,11 @@ async function answerOf(invoker: RuntimeInvoker, request: RunRequest): Promise<R
  * Waits for one answer at a time, until the signal aborts. A race of each with one promise that lasts as
  * long as the replay would hold all of them.
  */
-function waitFor(
-  signal: AbortSignal,
-): (answer: Promise<RunTermination>) => Promise<RunTermination> {
+export function waitFor(signal: AbortSignal): <T>(answer: Promise<T>) => Promise<T> {
   let reject = (_reason: unknown): void => {};
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  return async (answer) => {
-    const waiting = Promise.withResolvers<RunTermination>();
+  return async <T>(answer: Promise<T>) => {
+    const waiting = Promise.withResolvers<T>();
     reject = waiting.reject;
     if (signal.aborted) reject(signal.reason);
     answer.then(waiting.resolve, waiting.reject);
@@ -287,9 +294,9 @@ function waitFor(
 }
 
 /** How an attempt ended that the recording does not have: it is not tried again. */
-const UNKNOWN: RunTermination = "Aborted";
+export const UNKNOWN: RunTermination = "Aborted";
 /** How an attempt ended that was tried again: v3 only says how often that was. */
-const TRIED_AGAIN: RunTermination = Object.freeze({ Failed: "RuntimeError" });
+export const TRIED_AGAIN: RunTermination = Object.freeze({ Failed: "RuntimeError" });
 
 /** Answers for the attempts of a serial replay, taken from the recording. */
 interface RecordedAnswers {

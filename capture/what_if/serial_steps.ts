@@ -8,7 +8,7 @@ import type {
   RunTermination,
 } from "../../supervisor/types.ts";
 import { eventsOf } from "../bundle/validate_bundle.ts";
-import { rehydrate } from "../replay/replay_run.ts";
+import { rehydrate, TRIED_AGAIN } from "../replay/replay_run.ts";
 import type { CaptureBundle } from "../types.ts";
 import type { Step } from "./attempt_view.ts";
 import { isSameDeadline } from "./recorded_work.ts";
@@ -20,9 +20,6 @@ interface SerialEvent {
   readonly answers: RunTermination[];
   deadline: Duration | null;
 }
-
-/** What v3 says of attempts that were tried again is only how many there were. */
-const TRIED_AGAIN: RunTermination = Object.freeze({ Failed: "RuntimeError" });
 
 /**
  * What a serial session decides with these limits: the events come when they came, Pumps too, and attempts
