@@ -1,9 +1,38 @@
 /** What would have been decided otherwise, in words. */
 import { millisecondsOf } from "../../_internal/event_time.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptView } from "../../capture/what_if/attempt_view.ts";
 import type { UnknownAttempt, WhatIfAttempt } from "../../capture/what_if/types.ts";
+import { Asks } from "../../run/engine/asks.ts";
 import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
+import { printableLine } from "../text/printable.ts";
 import { formatDuration } from "../text/units.ts";
+
+/** An attempt by the event that asked for it. */
+export interface EventAttempt {
+  readonly eventId: string;
+  readonly attempt: number;
+}
+
+/** An attempt by what people know: the node or step, and which attempt at it. */
+interface NodeAttempt {
+  nodeId: string;
+  attempt: number;
+}
+
+/** Which attempt at its node an attempt of an event is. */
+export type Numbering = (attempt: EventAttempt) => NodeAttempt;
+
+/** The same for all events of a recording. */
+export function attemptsOf(bundle: CaptureBundle): Numbering {
+  const asks = Asks.of(bundle);
+  return ({ eventId, attempt }) => asks.attemptOf(eventId, attempt);
+}
+
+/** What an attempt is called: `build, attempt 2`. */
+export function attemptName({ nodeId, attempt }: NodeAttempt): string {
+  return printableLine(attempt === 1 ? nodeId : `${nodeId}, attempt ${attempt}`);
+}
 
 /** What an attempt waits for, or before, by why it is deferred. */
 const WAITS: { readonly [reason in DecisionReason]?: string } = {

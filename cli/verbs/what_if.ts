@@ -1,10 +1,5 @@
-import {
-  CONSTRAINT_NAMES,
-  type ConstraintName,
-  CONSTRAINTS,
-  type Constraints,
-} from "../../_internal/constraints.ts";
-import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
+import type { Constraints } from "../../_internal/constraints.ts";
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { ReplayDivergedError } from "../../capture/replay/replay_bundle.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
@@ -16,7 +11,7 @@ import type {
   WhatIfReport,
 } from "../../capture/what_if/types.ts";
 import { whatIf } from "../../capture/what_if/what_if.ts";
-import { Asks, nodeOfEvent } from "../../run/engine/asks.ts";
+import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import type { Duration } from "../../supervisor/types.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -24,31 +19,25 @@ import { type Flow, nodesById } from "../flow/flow.ts";
 import { flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { openRoot, type RunPlace } from "../reading/open_root.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
-import { changeText, unknownText } from "../reading/what_if_words.ts";
+import {
+  attemptName,
+  attemptsOf,
+  changeText,
+  type EventAttempt,
+  type Numbering,
+  unknownText,
+} from "../reading/what_if_words.ts";
+import {
+  LIMIT_NAMES,
+  LIMIT_OPTIONS,
+  LIMIT_VALUES,
+  limitsIn,
+  limitsText,
+} from "../text/limit_options.ts";
 import { columnWidth, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import {
-  formatDuration,
-  formatLimit,
-  parseCountOption,
-  parseDurationOption,
-} from "../text/units.ts";
-import { onlyOperand, type OptionAbout, readArguments, type Verb } from "../text/arguments.ts";
-
-const LIMITS: Record<ConstraintName, OptionAbout & { value: string }> = {
-  max_in_flight: { value: "N", text: "how many nodes may run at a time" },
-  max_per_window: { value: "N", text: "how many may start within --rate-window" },
-  rate_window: { value: "DURATION", text: "how long that is" },
-  deadline: { value: "DURATION", text: "how long an attempt may take" },
-  max_retries: {
-    value: "N",
-    text: 'how many further attempts a failed node gets, where it has no "retry" of its own',
-  },
-};
-
-const OPTIONS = Object.fromEntries(
-  Object.entries(LIMITS).map(([name, about]) => [optionOf(name), about]),
-);
+import { formatDuration } from "../text/units.ts";
+import { onlyOperand, readArguments, type Verb } from "../text/arguments.ts";
 
 /** `taffrail what-if`: what would have been decided under other limits. */
 export const whatIfVerb: Verb = {
@@ -59,10 +48,9 @@ anything: which nodes would have waited, started or failed otherwise, and how
 long the run would have taken. RUN is as for taffrail replay; also a run that
 was killed, and one of a program of yours.`,
     usage: ["[options] RUN|BUNDLE"],
-    options: OPTIONS,
+    options: LIMIT_OPTIONS,
     operands: ["RUN|BUNDLE"],
-    notes: `N and DURATION may be "none" for no such limit, but for --max-retries. What is
-left out is as it was. Each attempt is taken to last as long as it did, however
+    notes: `${LIMIT_VALUES} Each attempt is taken to last as long as it did, however
 many run beside it; nodes that need others start as soon after them as they did,
 as the flow of the run says; steps of a program come when they came. An attempt
 that was never made, or was ended from outside, is said to be unknown.`,
@@ -75,9 +63,13 @@ and what_if of an attempt: { "asked_ms", "waits", "begun_ms", "ended_ms",
   },
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("what-if", args, OPTIONS);
+    const { root, json, options, operands } = readArguments("what-if", args, LIMIT_OPTIONS);
     const operand = onlyOperand("what-if", operands, "run or capture file");
-    const constraints = constraintsIn(options);
+    const constraints = limitsIn(options);
+    if (constraints === undefined) {
+      const problem = `Say which limit is to be another: ${LIMIT_NAMES}`;
+      throw new UsageError(`${problem}; see taffrail what-if --help`);
+    }
     const source = await openCapture(root, operand);
     await using runs = source.runId === undefined ? null : await openRoot(root);
     const view = runs?.view(source.runId!);
@@ -94,27 +86,6 @@ and what_if of an attempt: { "asked_ms", "waits", "begun_ms", "ended_ms",
     return source.damage === null || source.damage.kind === "torn" ? 0 : 1;
   },
 };
-
-function optionOf(name: string): string {
-  return name.replaceAll("_", "-");
-}
-
-/** The limits that are to be other ones. */
-function constraintsIn(options: Partial<Record<string, string>>): Partial<Constraints> {
-  const given: Record<string, number | Duration | null> = {};
-  for (const name of CONSTRAINT_NAMES) {
-    const option = optionOf(name);
-    const text = options[option];
-    if (text === undefined) continue;
-    const { kind, isRequired } = CONSTRAINTS[name];
-    if (text === "none" && !isRequired) given[name] = null;
-    else if (kind === "count") given[name] = parseCountOption(option, text);
-    else given[name] = durationOfMs(parseDurationOption(option, text));
-  }
-  if (Object.keys(given).length > 0) return given;
-  const known = CONSTRAINT_NAMES.map((name) => `--${optionOf(name)}`).join(", ");
-  throw new UsageError(`Say which limit is to be another: ${known}; see taffrail what-if --help`);
-}
 
 async function ask(
   { bundle, name }: OpenedCapture,
@@ -167,20 +138,9 @@ function eventIdsOf(bundle: CaptureBundle): string[] {
     : bundle.events.map(({ event_id: id }) => id);
 }
 
-/** Which attempt at its node an attempt of an event is. */
-type Numbering = (attempt: { eventId: string; attempt: number }) => {
-  nodeId: string;
-  attempt: number;
-};
-
-function attemptsOf(bundle: CaptureBundle): Numbering {
-  const asks = Asks.of(bundle);
-  return ({ eventId, attempt }) => asks.attemptOf(eventId, attempt);
-}
-
 function documentOf(source: OpenedCapture, report: WhatIfReport, numbering: Numbering): object {
   const { constraints, took, attempts, unknown } = report;
-  const places = (one: { eventId: string; attempt: number }) => {
+  const places = (one: EventAttempt) => {
     const { nodeId, attempt } = numbering(one);
     return { node_id: nodeId, attempt };
   };
@@ -222,12 +182,11 @@ function print(
   { report, numbering }: { report: WhatIfReport; numbering: Numbering },
 ): void {
   using _batch = screen.batch();
-  screen.line(`${screen.paint(printableLine(name), "bold")}  ${limitsText(report)}`);
-  const named = (one: { eventId: string; attempt: number }) => {
-    const { nodeId, attempt } = numbering(one);
-    return printableLine(attempt === 1 ? nodeId : `${nodeId}, attempt ${attempt}`);
-  };
-  const keyOf = (one: { eventId: string; attempt: number }) => `${one.attempt} ${one.eventId}`;
+  const { recorded, whatIf } = report.constraints;
+  const limits = limitsText(recorded, whatIf);
+  screen.line(`${screen.paint(printableLine(name), "bold")}  ${limits}`);
+  const named = (one: EventAttempt) => attemptName(numbering(one));
+  const keyOf = (one: EventAttempt) => `${one.attempt} ${one.eventId}`;
   // Of what would not have begun, as far as is known, it is said below why.
   const unbegun = new Set(report.unknown.filter(isUnbegun).map(keyOf));
   const changes = report.attempts.flatMap((one: WhatIfAttempt) => {
@@ -250,17 +209,6 @@ function print(
 
 function isUnbegun({ why }: UnknownAttempt): boolean {
   return why === "waits" || why === "not-asked";
-}
-
-/** The limits that are other ones: `max_in_flight 1 → 8`. */
-function limitsText({ constraints: { recorded, whatIf } }: WhatIfReport): string {
-  const changed = CONSTRAINT_NAMES.flatMap((name) => {
-    const [before, after] = [recorded[name], whatIf[name]].map((limit) => {
-      return limit === null ? "none" : formatLimit(limit);
-    });
-    return before === after ? [] : [`${name} ${before} → ${after}`];
-  });
-  return changed.length === 0 ? "the limits that it had" : changed.join(", ");
 }
 
 function tookText({ took: { recorded, whatIf }, unknown }: WhatIfReport): string {
