@@ -26,6 +26,7 @@ const VERBS: Verbs = new Map<string, () => Promise<Verb>>([
   ["pass", async () => (await import("./verbs/pass.ts")).passVerb],
   ["replay", async () => (await import("./verbs/replay.ts")).replayVerb],
   ["what-if", async () => (await import("./verbs/what_if.ts")).whatIfVerb],
+  ["shrink", async () => (await import("./verbs/shrink.ts")).shrinkVerb],
   ["trace", async () => (await import("./verbs/trace.ts")).traceVerb],
   ["diff", async () => (await import("./verbs/diff.ts")).diffVerb],
   ["drill", async () => (await import("./verbs/drill.ts")).drillVerb],

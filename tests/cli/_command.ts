@@ -37,6 +37,7 @@ const QUIET_VERBS = new Set(
     "replay",
     "report",
     "show",
+    "shrink",
     "trace",
     "verify",
     "what-if",

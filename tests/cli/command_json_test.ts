@@ -1,6 +1,8 @@
 /** The page about `--json` names every member that is printed, and none that is not. */
 
 import { assertEquals } from "@std/assert";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { recoverCapture, writeCaptureBundle } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -161,6 +163,16 @@ async function printTraced(printed: Printed, cwd: string): Promise<void> {
   await printed.of("show", "traced");
 }
 
+/** What a limit would change about a run, and what goes otherwise in the replay of a changed recording. */
+async function printShrunk(printed: Printed, cwd: string, runId: string): Promise<void> {
+  await printed.of("shrink", "--max-in-flight", "0", runId);
+  const { journal } = runPaths(`${cwd}/.taffrail`, runId);
+  const { bundle } = await recoverCapture(journal);
+  const config = { ...bundle.config, max_in_flight: 0 };
+  await writeCaptureBundle(`${cwd}/changed.json`, { ...bundle, config });
+  await printed.of("shrink", "changed.json");
+}
+
 const PRINTS = [printGated, printDrill, printProgram, printTraced];
 
 Deno.test({
@@ -204,6 +216,7 @@ Deno.test({
       // What it prints is another time each time.
       await printed.of("replay", "--live", good);
       await printed.of("what-if", "--max-retries", "9", "--deadline", "9s", bad);
+      await printShrunk(printed, cwd, bad);
       await printed.of("diff", good, bad);
 
       await printed.of("trace", "--replay", bad);

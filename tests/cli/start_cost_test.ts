@@ -28,6 +28,7 @@ const MOST_FILES: Record<string, number> = {
   import: 50,
   logs: 90,
   what_if: 95,
+  shrink: 105,
   replay: 96,
   verify: 131,
   repair: 146,

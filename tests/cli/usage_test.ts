@@ -19,6 +19,7 @@ const VERBS = [
   "pass",
   "replay",
   "what-if",
+  "shrink",
   "trace",
   "diff",
   "drill",
@@ -100,6 +101,10 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
     says: "Write -- before the command: taffrail exec -- sh -c 'exit 3'",
   },
   { args: ["pass", "a"], says: "taffrail pass needs a run and a gate; see taffrail pass --help" },
+  {
+    args: ["shrink"],
+    says: "taffrail shrink needs a run or capture file; see taffrail shrink --help",
+  },
   { args: ["stop"], says: "taffrail stop needs a run; see taffrail stop --help" },
   { args: ["copy"], says: "taffrail copy needs a run; see taffrail copy --help" },
   {

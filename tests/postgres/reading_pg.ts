@@ -127,6 +127,12 @@ function withoutPlaces(value: unknown): unknown {
 
 Deno.test("show, logs, ls, trace, follow and the verbs for recordings say the same of runs in a database", async () => {
   await withBoth(async ({ program, url, compare }) => {
+    const shrunk = async (...root: string[]) => {
+      const limit = ["--max-in-flight", "0", "-o", "-"];
+      const { code, stdout } = await program.taffrail("shrink", ...root, ...limit, "ci");
+      return { code, bundle: JSON.parse(stdout) };
+    };
+    assertEquals(await shrunk("--root", url), await shrunk());
     for (const json of [[], ["--json"]]) {
       for (const run of ["ci", "hello", "order"]) {
         await compare(["show", ...json, run]);
