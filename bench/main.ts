@@ -23,6 +23,7 @@ import { page } from "./topics/page.ts";
 import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { root } from "./topics/root.ts";
+import { shrinking } from "./topics/shrink.ts";
 import { start } from "./topics/start.ts";
 import { steps } from "./topics/steps.ts";
 import { trace } from "./topics/trace.ts";
@@ -39,6 +40,7 @@ const TOPICS: readonly Topic[] = [
   decide,
   dispatch,
   bundle,
+  shrinking,
   trace,
   store,
   storePage,
