@@ -9,10 +9,12 @@ import { chain, traceTaffrail, traceTest } from "./_traced.ts";
 import { type AnyEvent, eventsOf, isRunning, onlyRun } from "./_runs.ts";
 
 const COUNT = 12;
+/** More than all threads together are let off, however many there are. */
+const MANY = 60;
 
 /** A chain whose nodes leave a line each time that they run, beside one that is ended only with the run. */
-async function writeChain(cwd: string): Promise<void> {
-  const { nodes } = chain(COUNT, (id) => ["sh", "-c", `echo ${id} >> ran`]);
+async function writeChain(cwd: string, count = COUNT): Promise<void> {
+  const { nodes } = chain(count, (id) => ["sh", "-c", `echo ${id} >> ran`]);
   const long = { run: ["sh", "-c", "test -e pid || { echo $$ > pid; exec sleep 1000; }"] };
   const flow = { name: "flow", nodes: { long, ...nodes }, constraints: { max_in_flight: 2 } };
   await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
@@ -23,7 +25,11 @@ function of(events: AnyEvent[], type: string): (string | undefined)[] {
 }
 
 /** What holds of a run whose records have failed, and that it can be gone on with. */
-async function assertGoesOn(cwd: string, { stdout }: { stdout: string }): Promise<void> {
+async function assertGoesOn(
+  cwd: string,
+  { stdout }: { stdout: string },
+  count = COUNT,
+): Promise<void> {
   const root = `${cwd}/.taffrail`;
   const runId = await onlyRun(root);
   const pid = Number(await Deno.readTextFile(`${cwd}/pid`));
@@ -42,7 +48,7 @@ async function assertGoesOn(cwd: string, { stdout }: { stdout: string }): Promis
     of(eventsOf(root, runId), "node.completed").toSorted(),
     [
       "long",
-      ...Array.from({ length: COUNT }, (_, index) => `n${index}`),
+      ...Array.from({ length: count }, (_, index) => `n${index}`),
     ].toSorted(),
   );
   for (const verb of ["verify", "replay"]) {
@@ -52,7 +58,7 @@ async function assertGoesOn(cwd: string, { stdout }: { stdout: string }): Promis
 }
 
 traceTest("a barrier that fails ends the run, and nothing behind it is told", async (cwd) => {
-  await writeChain(cwd);
+  await writeChain(cwd, MANY);
   // Each thread has its first ones, so that some nodes are done.
   const ended = await traceTaffrail(["run", "flow.json"], cwd, {
     inject: "fdatasync:error=EIO:when=3+",
@@ -65,7 +71,7 @@ traceTest("a barrier that fails ends the run, and nothing behind it is told", as
   assertMatch(ended.stderr, /^n\d+ \(attempt 1\) has ended, and that could not be recorded: /m);
   const last = eventsOf(`${cwd}/.taffrail`, runId).at(-1);
   assertEquals([last?.type, last?.reason?.includes("Cannot vouch for")], ["pipe.aborted", true]);
-  await assertGoesOn(cwd, ended);
+  await assertGoesOn(cwd, ended, MANY);
 });
 
 Deno.test({
