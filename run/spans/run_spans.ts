@@ -88,6 +88,8 @@ export class RunSpans implements RunFollower {
   readonly #opened: OpenSpan | undefined;
   readonly #nodes = new Map<string, AskedNode>();
   readonly #attempts = new Map<string, MadeAttempt>();
+  /** When the last of what has ended did, in milliseconds since 1970. */
+  #lastEnd = 0;
   #isOver = false;
 
   /** Begins the span of the sitting. */
@@ -142,6 +144,7 @@ export class RunSpans implements RunFollower {
     const { nodeId, attempt: number } = attempt;
     const from = Date.now();
     const began = performance.now();
+    const overAt = () => from + fractionOf(from, began) + (performance.now() - began);
     const node = this.#nodeFor(attempt);
     const opened = this.#maker.begin(`attempt ${nodeId} ${number}`, {
       name: attemptName(attempt),
@@ -158,7 +161,7 @@ export class RunSpans implements RunFollower {
     try {
       return await this.#maker.within(opened, () => make(told));
     } finally {
-      made.over = from + (performance.now() - began);
+      made.over = overAt();
     }
   }
 
@@ -196,6 +199,7 @@ export class RunSpans implements RunFollower {
     if (!wasBegun(end)) return;
     // What was given up may be over later than its end says; that has no fractions.
     const to = made.over === undefined || made.over > at + 1 ? at : made.over;
+    this.#lastEnd = Math.max(to, this.#lastEnd);
     const { thrown, ...how } = taskEnd(end, to);
     if (made.opened !== undefined) endSpan(made.opened, { ...how, thrown });
     if (isLast && node?.opened !== undefined) endSpan(node.opened, how);
@@ -235,13 +239,23 @@ export class RunSpans implements RunFollower {
   }
 
   #end(reason: string | undefined): void {
-    const to = Date.now();
+    // That has fractions, and a span may not end before what is inside of it.
+    const to = Math.max(Date.now(), this.#lastEnd);
     // What could not be recorded any more has no end that anybody knows.
     for (const { opened } of [...this.#attempts.values(), ...this.#nodes.values()]) {
       if (opened !== undefined) endSpan(opened, cutOffEnd(to));
     }
     if (this.#opened !== undefined) endSpan(this.#opened, runEnd(reason, to));
   }
+}
+
+/**
+ * How much later than a time of whole milliseconds it was, by the other clock, which has fractions: what an attempt does
+ * is not to end behind it. Where the clocks have come apart, as when the machine slept, it is the most that it can be.
+ */
+function fractionOf(atMs: number, performanceMs: number): number {
+  const fraction = performance.timeOrigin + performanceMs - atMs;
+  return fraction >= 0 && fraction < 1 ? fraction : 1;
 }
 
 function linkTo(context: SpanContext, why: "retry" | "resumed"): SpanLink {
