@@ -66,7 +66,7 @@ async function makeWork(directory: string): Promise<void> {
 
 /** What people type, and what the command is then called with; `=` and a blank say the same. */
 const LINES: [typed: string, called: string[]][] = [
-  ["taffrail sh\t", ["show"]],
+  ["taffrail sho\t", ["show"]],
   ["taffrail help dri\t", ["help", "drill"]],
   ["taffrail ls --sta\tfai\t", ["ls", "--state", "failed"]],
   ["taffrail ls --state=running,fai\t", ["ls", "--state", "running,failed"]],
@@ -184,7 +184,7 @@ Deno.test("fish tells what verbs, options and runs are (needs fish)", {
     await using session = await ShellSession.start("fish", directory);
     for (
       const [line, offered] of [
-        ["taffrail sh", "show\tshow one run: its nodes, and the end of what a failed one printed"],
+        ["taffrail sho", "show\tshow one run: its nodes, and the end of what a failed one printed"],
         ["taffrail logs --ta", "--tail\tonly the last N lines of what is there"],
         ["taffrail logs steps-1 k", "k:l@m/n=o\tcompleted"],
         ["taffrail pass ci ", "ask\tDeploy $(touch hacked)?"],
