@@ -28,7 +28,7 @@ function partsOf(html: string): { tags: string[]; ours: string } {
 
 const FAILED: Partial<PageRun> = {
   why: ["bad failed"],
-  next: [{ text: "go on with it", command: "taffrail resume flow-1" }],
+  next: [{ text: "go on with it", command: "taffrail resume flow-1", isFirst: true }],
 };
 
 Deno.test("it says what became of a run, of its nodes, and what failed ones printed", () => {
