@@ -1,7 +1,8 @@
-import type { Constraints } from "../../_internal/constraints.ts";
-import { completeConstraints } from "../../_internal/constraints.ts";
-import { basename, dirname, join } from "../../_internal/path.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { completeConstraints, type Constraints } from "../../_internal/constraints.ts";
+import { atomicReplace } from "../../_internal/atomic_replace.ts";
+import { denoFilePort } from "../../_internal/file_port.ts";
+import { basename, dirname } from "../../_internal/path.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { ShrinkError } from "../../capture/errors.ts";
 import { type Divergence, formatDivergence } from "../../capture/replay/divergence.ts";
@@ -14,7 +15,7 @@ import { whatIf } from "../../capture/what_if/what_if.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import type { SupervisorOptions } from "../../supervisor/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { exists, isDirectory } from "../files.ts";
+import { exists, isDirectory, pathOfOutput } from "../files.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { openRoot } from "../reading/open_root.ts";
@@ -38,14 +39,17 @@ import {
   type Verb,
 } from "../text/arguments.ts";
 
+/** What writes the recording to stdout. */
+const STDOUT = "-";
+
 const OPTIONS = {
   output: {
     value: "FILE",
     letter: "o",
     text: "where it is written (default: the name of what is shrunk and .shrunk.json, in the " +
-      "current directory); a directory that is there gets it under that name; - writes it to " +
-      "stdout. A file that is there is never overwritten",
+      "current directory); a directory that is there gets it under that name; - writes it to stdout",
   },
+  force: { text: "replace FILE if it is there" },
   "max-tests": {
     value: "N",
     text: "try N smaller recordings at most, and keep the smallest that was found",
@@ -68,15 +72,16 @@ ${RUN_OPERAND}`,
     operands: ["RUN|BUNDLE"],
     notes: `${LIMIT_VALUES}
 
-Nothing is run, only decided on once more. What is written is a capture file that taffrail replay
-takes, and what-if. Ctrl-C ends the search and keeps the smallest that was found.`,
+Nothing is run, only decided on once more. FILE is a capture file, which taffrail replay and
+what-if take; the command lines and inputs of what is left are in it as they were recorded. Ctrl-C
+ends the search and keeps the smallest that was found.`,
     exitCodes: `0 it is written, 1 the recording does not show it, cannot be read, or its journal
-is damaged, 2 called wrongly, 128 + n ended by signal n.`,
+is damaged, 2 called wrongly, or FILE is there, 128 + n ended by signal n.`,
     json: `{ "name", "inputs": { "recorded", "shrunk" }, "tests", "is_minimal", "file",
 "divergence": { "kind", "index", "event", "path", "recorded", "replayed" },
-"constraints": { "recorded", "what_if" }, "damage" }. is_minimal: no input can be left out any more.
-divergence: what goes otherwise in the replay, or null; constraints: the limits that decide
-otherwise, or null.`,
+"constraints": { "recorded", "what_if" }, "damage" }, with -o - to stderr.
+is_minimal: no input can be left out any more. divergence: what goes otherwise in the replay, or
+null; constraints: the limits that decide otherwise, or null.`,
   },
 
   async run(args) {
@@ -85,11 +90,10 @@ otherwise, or null.`,
     const limits = limitsIn(options);
     const maxTests = numberOption(options, "max-tests", parseCountOption);
     if (maxTests === 0) throw optionError("max-tests", "0", "nothing would be tried");
-    if (options.output === "-" && json) {
-      throw new UsageError("Cannot write the recording to stdout with --json: name a file");
-    }
+    const { output, force = false } = options;
     const source = await openCapture(root, operand);
-    const file = fileFor(source.runId ?? operand, options.output);
+    const file = pathOfOutput(nameFor(source.runId ?? operand), output);
+    refuseFile(file, { force });
     const errors = new Screen(Deno.stderr);
     if (await isAtWork(root, source)) {
       errors.line("the run is still at work: this is about what it has recorded so far");
@@ -101,9 +105,9 @@ otherwise, or null.`,
     }
     const { smallest } = found;
     const text = stringifyCaptureBundle(smallest, "pretty");
-    if (file === "-") new Screen(Deno.stdout).text(text);
-    else await write(file, text);
-    const screen = file === "-" ? errors : new Screen(Deno.stdout);
+    if (file === STDOUT) new Screen(Deno.stdout).text(text);
+    else await write(file, text, { force });
+    const screen = file === STDOUT ? errors : new Screen(Deno.stdout);
     const report = { ...found, smallest, file, limits, divergence: await divergenceIn(smallest) };
     if (json) screen.line(JSON.stringify(documentOf(source, report)));
     else await print(screen, source, report);
@@ -111,16 +115,23 @@ otherwise, or null.`,
   },
 };
 
-/** Where the recording goes; in a directory that was named it has its own name. */
-function fileFor(source: string, output: string | undefined): string {
-  if (output === "-") return output;
-  const name = `${basename(source).replace(/\.jsonl?$/, "")}.shrunk.json`;
-  const file = output === undefined ? name : isDirectory(output) ? join(output, name) : output;
-  if (exists(file)) {
-    throw new UsageError(`Cannot write ${file}: it is there already; name another file with -o`);
-  }
-  if (isDirectory(dirname(file))) return file;
-  throw new UsageError(`Cannot write ${file}: there is no folder ${dirname(file)}`);
+/** What the recording is called where nobody says that. */
+function nameFor(source: string): string {
+  return `${basename(source).replace(/\.jsonl?$/, "")}.shrunk.json`;
+}
+
+/** Refuses a file before the search that could not be written after it. */
+function refuseFile(file: string, { force }: { force: boolean }): void {
+  if (file === STDOUT) return;
+  if (file === "") throw new UsageError("Cannot use --output: it is empty; name a file");
+  if (!force && exists(file)) throw isThere(file);
+  if (isDirectory(dirname(file))) return;
+  throw new UsageError(`Cannot write ${file}: there is no directory ${dirname(file)}; make that`);
+}
+
+function isThere(file: string): UsageError {
+  const remedy = "name another file with -o, or replace it by --force";
+  return new UsageError(`Cannot write ${file}: it is there already; ${remedy}`);
 }
 
 async function isAtWork(root: string, { runId }: OpenedCapture): Promise<boolean> {
@@ -233,16 +244,21 @@ function isWhole({ damage }: OpenedCapture): boolean {
   return damage === null || damage.kind === "torn";
 }
 
-/** Writes a file that is not there. */
-async function write(path: string, text: string): Promise<void> {
-  try {
-    await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.AlreadyExists
-      ? "it is there already"
-      : reasonOf(cause);
-    throw new Error(`Cannot write ${path}: ${reason}; name another file with -o`, { cause });
-  }
+/** Writes the file, whole or not at all. */
+async function write(path: string, text: string, { force }: { force: boolean }): Promise<void> {
+  await atomicReplace(denoFilePort, {
+    path,
+    bytes: encodeUtf8(text),
+    toError: ({ cause }) => {
+      if (cause instanceof UsageError) return cause;
+      const message = `Cannot write ${path}: ${reasonOf(cause)}; name another file with -o`;
+      return new Error(message, { cause });
+    },
+    inPlace: (rename) => {
+      if (!force && exists(path)) throw isThere(path);
+      rename();
+    },
+  });
 }
 
 /** What is told of what was found. */
@@ -264,7 +280,7 @@ function documentOf(
     inputs: { recorded: inputCount(bundle), shrunk: inputCount(smallest) },
     tests,
     is_minimal: isMinimal,
-    file,
+    file: file === STDOUT ? null : file,
     divergence: divergence === undefined ? null : otherwise,
     constraints: limits === undefined ? null : constraints,
     damage: damage === null ? null : damageText(damage),
@@ -294,6 +310,6 @@ async function print(
       if (text !== undefined) screen.line(`    ${attemptName(numbering(attempt))}  ${text}`);
     }
   }
-  if (file !== "-") screen.line(`written to ${printableLine(file)}`);
+  if (file !== STDOUT) screen.line(`written to ${printableLine(file)}`);
   if (damage !== null) screen.line(`the journal ends at ${printableLine(damageText(damage))}`);
 }

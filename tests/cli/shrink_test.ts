@@ -132,6 +132,8 @@ Deno.test("taffrail shrink writes where it is told to, and overwrites nothing", 
     const toStdout = await ask(["shrink", runId, ...limit, "-o", "-"], cwd);
     assertEquals(toStdout.code, 0);
     assertMatch(toStdout.stderr, /of which 2 show it/);
+    const { stdout, stderr } = await ask(["shrink", runId, ...limit, "-o", "-", "--json"], cwd);
+    assertEquals([stdout, JSON.parse(stderr).file], [toStdout.stdout, null]);
     await Deno.mkdir(`${cwd}/cases`);
     assertEquals((await shrink(cwd, runId, ...limit, "--output", "cases")).code, 0);
     assertEquals(namesIn(`${cwd}/cases`), [`${runId}.shrunk.json`]);
@@ -144,8 +146,9 @@ Deno.test("taffrail shrink writes where it is told to, and overwrites nothing", 
     const refused: [string[], number, string][] = [
       [["-o", "mine.json", ...limit], 2, "Cannot write mine.json: it is there already"],
       [["-o", "cases", ...limit], 2, "it is there already; name another file with -o"],
-      [["-o", "no/such.json", ...limit], 2, "there is no folder no"],
-      [["-o", "-", "--json", ...limit], 2, "Cannot write the recording to stdout with --json"],
+      [["-o", "no/such.json", ...limit], 2, "there is no directory no; make that"],
+      [["-o=", ...limit], 2, "Unknown option '-o'"],
+      [["--output=", ...limit], 2, "Cannot use --output: it is empty"],
       [["--max-tests", "0", ...limit], 2, 'Cannot use --max-tests "0"'],
       [["--max-in-flight", "many"], 2, 'Cannot use --max-in-flight "many"'],
       [["--rate-window", "1s"], 2, "only one of max_per_window and rate_window"],
@@ -158,6 +161,8 @@ Deno.test("taffrail shrink writes where it is told to, and overwrites nothing", 
       assertEquals([found.code, found.lines], [code, [""]], args.join(" "));
     }
     assertEquals(readText(`${cwd}/mine.json`), "mine");
+    assertEquals((await shrink(cwd, runId, ...limit, "-o", "mine.json", "--force")).code, 0);
+    assertEquals(readText(`${cwd}/mine.json`), toStdout.stdout);
     assertEquals(namesIn(cwd), [ROOT, "cases", "flow.json", "mine.json"]);
     const help = (await ask(["shrink", "--help"], cwd)).stdout;
     for (const name of CONSTRAINT_NAMES) assertStringIncludes(help, name.replaceAll("_", "-"));
