@@ -73,7 +73,10 @@ export async function startBrowser(): Promise<TestBrowser> {
   if (program === undefined) {
     throw new Error('Cannot start a browser: there is none; run "deno task test:browser"');
   }
-  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "taffrail-test-browser-" }));
+  // The path of a socket that it makes there may have 107 bytes, and TMPDIR may be long.
+  const at = Deno.build.os === "windows" ? {} : { dir: "/tmp" };
+  const made = await Deno.makeTempDir({ ...at, prefix: "taffrail-test-browser-" });
+  const folder = await Deno.realPath(made);
   const flags = [...FLAGS, ...IS_ROOT ? ["--no-sandbox"] : [], `--user-data-dir=${folder}/profile`];
   const command = [program, ...flags, "about:blank"];
   const attendant = new RunningProcess(["bash", "-c", ATTENDANT, "attendant", folder, ...command]);
