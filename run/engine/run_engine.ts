@@ -63,8 +63,6 @@ interface OpenAttempt {
   end?: EndRecord;
 }
 
-type Session = CapturingSession<Supervisor>;
-
 /** The recording of so many nodes is kept, as reading it back would take what a small run costs. */
 const MOST_KEPT_NODES = 1000;
 
@@ -92,7 +90,7 @@ export class RunEngine {
   #end: EventBody | undefined;
   readonly #sink: RunJournal;
   #journal: CaptureJournal | undefined;
-  #session: Session | undefined;
+  #session: CapturingSession<Supervisor> | undefined;
   #timers: Timers = systemTimers;
   /** What the journal had of waits when the run was gone on with. */
   #pastWaits: WaitHistory | undefined;
@@ -211,7 +209,7 @@ export class RunEngine {
   }
 
   /** The supervisor, and what it records. */
-  get session(): Session {
+  get session(): CapturingSession<Supervisor> {
     return this.#session!;
   }
 
@@ -395,7 +393,9 @@ export class RunEngine {
   }
 
   /** Resolves when all that the journal has is on disk. */
-  readonly #barrier = async (): Promise<void> => await this.#journal?.barrier();
+  async #barrier(): Promise<void> {
+    await this.#journal?.barrier();
+  }
 
   /** What is done outside begins only when its begin is on disk; a function when it is appended. */
   #beforeRun(): Promise<void> {
