@@ -85,9 +85,9 @@ async function leaveAndReturn(): Promise<void> {
     listeningMs = Math.min(listeningMs * 2, LONGEST_LISTENING_MS)
   ) {
     await waitUnnoticed(listeningMs);
-    for (let turn = 0; turn < TURNS_OF_A_SIGNAL; turn++) await turnUnnoticed();
+    await turnsUnnoticed(TURNS_OF_A_SIGNAL);
     for (const listeners of installedListeners) listeners.turnOff();
-    for (let turn = 0; turn < TURNS_AWAY; turn++) await turnUnnoticed();
+    await turnsUnnoticed(TURNS_AWAY);
     for (const listeners of installedListeners) listeners.turnOn();
   }
   isLeaving = false;
@@ -98,10 +98,12 @@ async function waitUnnoticed(milliseconds: number): Promise<void> {
   await Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds).value;
 }
 
-/** Resolves in the next turn of the event loop, which goes on as if nobody waited for it. */
-async function turnUnnoticed(): Promise<void> {
-  const word = new Int32Array(new SharedArrayBuffer(4));
-  const { value } = Atomics.waitAsync(word, 0, 0);
-  Atomics.notify(word, 0);
-  await value;
+/** Resolves so many turns of the event loop later, which goes on as if nobody waited for it. */
+async function turnsUnnoticed(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) {
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    const { value } = Atomics.waitAsync(word, 0, 0);
+    Atomics.notify(word, 0);
+    await value;
+  }
 }
