@@ -20,7 +20,7 @@ export async function withSecrets(flow: Flow, names: readonly string[]): Promise
 export async function maskOf(
   { secrets, nodes }: { secrets: readonly string[]; nodes: readonly FlowNode[] },
 ): Promise<SecretMask | undefined> {
-  const own = await headerSecrets();
+  const own = headerSecrets();
   if (secrets.length === 0 && own.length === 0) return undefined;
   const { SecretMask } = await import("../process/secret_mask.ts");
   const values = secrets.flatMap((name) => [
@@ -30,14 +30,6 @@ export async function maskOf(
   const mask = new SecretMask([...values, ...own]);
   return mask.isEmpty ? undefined : mask;
 }
-
-/** What opens the backend of spans, where one is named: commands find it in their environment, and may print that. */
-export async function headerSecrets(): Promise<string[]> {
-  if (!OTLP_HEADERS.some((name) => Deno.env.get(name))) return [];
-  return (await import("../telemetry/otel_variables.ts")).headerSecrets();
-}
-
-const OTLP_HEADERS = ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"];
 
 /** The digests of the values of a flow's variables; undefined where it has none, and no key is needed. */
 export async function digestsOf(
@@ -61,4 +53,41 @@ function withoutSecrets(node: FlowNode, mask: SecretMask): FlowNode {
   const isMasked = recordedRun.some((word, index) => word !== node.run[index]);
   const taskText = node.taskText === undefined ? {} : { taskText: mask.text(node.taskText) };
   return isMasked ? { ...node, ...taskText, recordedRun } : node;
+}
+
+const OTLP_HEADERS = ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"];
+/** Headers that name a tenant or a place, and open nothing. */
+const PUBLIC_HEADERS = new Set([
+  "content-type",
+  "user-agent",
+  "x-honeycomb-dataset",
+  "x-scope-orgid",
+]);
+/** What is shorter stands in many outputs, and keeps nobody out. */
+const SHORTEST_SECRET = 6;
+
+/**
+ * What opens the backend of spans, where one is named, as it stands there and as it is sent: commands find it in their
+ * environment, and may print that.
+ */
+export function headerSecrets(): string[] {
+  const secrets: string[] = [];
+  for (const name of OTLP_HEADERS) {
+    for (const pair of Deno.env.get(name)?.split(",") ?? []) {
+      const [, key, value] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/s.exec(pair) ?? [];
+      if (value === undefined || PUBLIC_HEADERS.has(key!.toLowerCase())) continue;
+      const sent = decoded(value);
+      // A scheme such as Basic or Bearer is none, and what follows it is one alone.
+      secrets.push(value, sent, sent.replace(/^\w+\s+/, ""), value.replace(/^\w+(?:\s|%20)+/, ""));
+    }
+  }
+  return secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

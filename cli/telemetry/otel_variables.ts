@@ -6,7 +6,6 @@
 const ENDPOINTS = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"] as const;
 const PROTOCOLS = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] as const;
 const TIMEOUTS = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"] as const;
-const HEADERS = ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] as const;
 
 /** How spans can be sent. */
 export type OtlpProtocol = "http/protobuf" | "http/json";
@@ -51,39 +50,6 @@ export function otlpTarget(): OtlpTarget | { problem: string } {
     protocol,
     timeoutMs: timeoutMs > 0 ? timeoutMs : undefined,
   };
-}
-
-/** Headers that name a tenant or a place, and open nothing. */
-const PUBLIC_HEADERS = new Set([
-  "content-type",
-  "user-agent",
-  "x-honeycomb-dataset",
-  "x-scope-orgid",
-]);
-/** What is shorter stands in many outputs, and keeps nobody out. */
-const SHORTEST_SECRET = 6;
-
-/** The values of these headers, as they stand there and as they are sent: nobody is to read them in what is recorded. */
-export function headerSecrets(): string[] {
-  const secrets: string[] = [];
-  for (const name of HEADERS) {
-    for (const pair of variable(name)?.split(",") ?? []) {
-      const [, key, value] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/s.exec(pair) ?? [];
-      if (value === undefined || PUBLIC_HEADERS.has(key!.toLowerCase())) continue;
-      const sent = decoded(value);
-      // A scheme such as Basic or Bearer is none, and what follows it is one alone.
-      secrets.push(value, sent, sent.replace(/^\w+\s+/, ""), value.replace(/^\w+(?:\s|%20)+/, ""));
-    }
-  }
-  return secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** The first of some variables that is set, with its name. */

@@ -12,9 +12,10 @@ import { VERSION } from "../../_internal/version.ts";
 import { RunSpans } from "../../run/spans/run_spans.ts";
 import type { Tracer } from "../../run/spans/telemetry.ts";
 import { hashValue } from "../../trace/hash_value.ts";
+import { headerSecrets } from "../flow/secrets.ts";
 import { SecretMask } from "../process/secret_mask.ts";
 import { counted } from "../text/printable.ts";
-import { headerSecrets, type OtlpTarget, otlpTarget } from "./otel_variables.ts";
+import { type OtlpTarget, otlpTarget } from "./otel_variables.ts";
 import type { CommandRun, CommandSpans } from "./types.ts";
 import type { IdGenerator, ReadableSpan, SpanExporter, SpanProcessor } from "./otlp_driver.ts";
 

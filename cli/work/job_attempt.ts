@@ -90,7 +90,7 @@ async function runOn(
     retry: { maxRetries: 0, delayMs: 0, factor: 1, notOn: payload.not_on },
   });
   const secrets = payload.secret.map((key) => env[key] ?? valueOf(key, place) ?? "");
-  const mask = new SecretMask([...secrets, ...await headerSecrets()]);
+  const mask = new SecretMask([...secrets, ...headerSecrets()]);
   const notes: string[] = [];
   using outputs = new FetchedOutputs(runs.view(runId), { payload, lost: job.lost });
   const command = new CommandPlace({
