@@ -2,7 +2,7 @@ import { RunFold } from "../eventlog/derive_run_state.ts";
 import { hasTelemetry } from "../run/engine/followed.ts";
 import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
-import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
+import { runFlow, type RunFlowEnd, type RunFlowOptions } from "./engine/run_flow.ts";
 import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, type FlowNode, nodesById, partNotes } from "./flow/flow.ts";
@@ -68,9 +68,7 @@ export async function recordRun(
     const fold = new RunFold();
     const digests = await digestsOf(flow, () => runs.digestKey());
     const run = { ...options, runs, root: runs.name, flow, digests, programs, held, fold };
-    using ports = await flowPorts(run, interrupts);
-    const spans = behind.use(await openSpans(run, interrupts));
-    end = await runFlow({ ...run, ...ports, spans: spans?.follower, past: undefined });
+    end = await runOfFlow(run, { interrupts, behind, past: undefined });
   }
   const report = await reportOfEnd({ root, view }, end);
   await display.runEnded(report, view);
@@ -159,8 +157,26 @@ interface RunOfFlow extends RunSettings {
   fold: RunFold;
 }
 
+/**
+ * Runs a flow, or what is left of it, in a run that is held.
+ *
+ * @param run The run.
+ * @param how Who may end it, what another process has left of it, and what is done `behind` it, when it is shown.
+ */
+export async function runOfFlow(
+  run: RunOfFlow,
+  { interrupts, behind, ...left }: {
+    interrupts: Interrupts;
+    behind: AsyncDisposableStack;
+  } & Pick<RunFlowOptions, "past" | "lostLines">,
+): Promise<RunFlowEnd> {
+  using ports = await flowPorts(run, interrupts);
+  const spans = behind.use(await openSpans(run, interrupts));
+  return await runFlow({ ...run, ...ports, spans: spans?.follower, ...left });
+}
+
 /** What a run is connected with: where its commands run, who sees it, and who may end it. */
-export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
+async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const { display: observer, flow, digests, held, fold } = run;
   const { runId } = held.view;
   const nodes = nodesById(flow.nodes);
@@ -206,7 +222,7 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
  * Makes the spans of a run; undefined where nobody makes or wants any, and then nothing is loaded for it. What is wrong
  * with that is told at the end, and stops nothing.
  */
-export async function openSpans(
+async function openSpans(
   { held: { view: { runId } }, flow: { name }, fold, display }: RunOfFlow,
   { kill }: Interrupts,
 ): Promise<CommandSpans | undefined> {

@@ -10,7 +10,7 @@ import { RunError } from "../../run/run_error.ts";
 import { parseTrace } from "../../trace/read_trace.ts";
 import { RecordingError, ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume, type ResumePlan } from "../engine/resume_plan.ts";
-import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
+import type { RunFlowEnd } from "../engine/run_flow.ts";
 import { passExitCode, UsageError } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
@@ -28,7 +28,7 @@ import type { RunDisplay } from "../display/types.ts";
 import type { JunitFile } from "../report/junit_file.ts";
 import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
-import { exitCodeOf, flowPorts, isForWorkers, openSpans, reportOfEnd } from "../record_run.ts";
+import { exitCodeOf, isForWorkers, reportOfEnd, runOfFlow } from "../record_run.ts";
 import {
   KEEP_GOING,
   namesOption,
@@ -243,7 +243,6 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
   const { held, log: { fold, lastSeq, damaged }, plan, interrupts } = prepared;
   const { history, lostLines } = prepared.past;
   const { flow, digests } = plan;
-  await using shown = new AsyncDisposableStack();
   // What is sent is sent when the run is over, and all of it is shown.
   await using behind = new AsyncDisposableStack();
   let display: RunDisplay;
@@ -255,11 +254,10 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
       plan.open.filter((node) => !isForWorkers(node, options)),
     );
     const completed = flow.nodes.length - plan.open.length;
-    display = shown.use(await displayOf(flow, { root, json, completed, junit }));
+    display = behind.use(await displayOf(flow, { root, json, completed, junit }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(held.view);
     const run = { ...options, root: runs.name, flow, digests, programs, held, display, fold };
-    using ports = await flowPorts(run, interrupts);
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
     for (const text of plan.notes) note(text);
@@ -275,9 +273,7 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
         await keepFlow(held, plan);
       },
     };
-    const spans = behind.use(await openSpans(run, interrupts));
-    const following = { spans: spans?.follower, past, lostLines };
-    end = await runFlow({ ...run, ...ports, ...following }).catch((error) => {
+    end = await runOfFlow(run, { interrupts, behind, past, lostLines }).catch((error) => {
       if (error !== stop.reason) throw error;
       return undefined;
     });
