@@ -102,6 +102,12 @@ export function isBlank(text: string): boolean {
   return !/\P{White_Space}/u.test(text);
 }
 
+/** The text, cut where it has more UTF-16 code units than that; half a character at the cut is U+FFFD. */
+export function shortenTo(text: string, most: number): string {
+  if (text.length <= most) return text;
+  return `${text.slice(0, most - 1).toWellFormed()}…`;
+}
+
 /** The message of whatever was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

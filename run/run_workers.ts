@@ -11,7 +11,7 @@
  *    a stopped runtime takes no more workers.
  */
 import { checkTypes, defined } from "../_internal/errors.ts";
-import { failureText } from "../_internal/text.ts";
+import { failureText, shortenTo } from "../_internal/text.ts";
 import { attemptChange } from "../eventlog/attempt_change.ts";
 import type { AttemptChange } from "../eventlog/run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";
@@ -22,7 +22,7 @@ import { attemptKey } from "./attempt_key.ts";
 
 const PAGE = 100;
 
-/** The store takes 1 MiB of text, and each of these is three bytes at most. */
+/** The store takes 1 MiB of text, and each of these is three bytes at most; the log has what is longer. */
 const MOST_CHARACTERS = 300_000;
 /** What goes into one mutation, whose line in the journal has to stay below 64 MiB. */
 const BATCH = { events: 1000, texts: 20 };
@@ -150,7 +150,7 @@ export class RunWorkers implements AsyncDisposable {
       intent: { kind: "task", objective },
       profile: { kind: "runtime_default" },
     });
-    transaction.sendInput(ref, { kind: "user", content: shorten(content) });
+    transaction.sendInput(ref, { kind: "user", content: shortenTo(content, MOST_CHARACTERS) });
     this.#workers.set(objective, ref);
     const end = this.#earlyEnds.get(objective);
     if (end === undefined) return;
@@ -166,7 +166,7 @@ export class RunWorkers implements AsyncDisposable {
       return;
     }
     const { status, text, reason } = end;
-    transaction.sendInput(ref, { kind: "system", content: shorten(text) });
+    transaction.sendInput(ref, { kind: "system", content: shortenTo(text, MOST_CHARACTERS) });
     if (status === "cancelled") transaction.cancelWorker(ref, reason);
     else transaction.stopWorker(ref, reason);
     this.#workers.set(objective, undefined);
@@ -257,10 +257,4 @@ function* batchesOf(events: readonly RunEvent[]): Generator<readonly RunEvent[],
 function lengthOf(event: RunEvent, member: string): number {
   const text: unknown = Reflect.get(event, member);
   return typeof text === "string" ? text.length : 0;
-}
-
-/** Command lines and messages may be long; the log has all of them. */
-function shorten(text: string): string {
-  if (text.length <= MOST_CHARACTERS) return text;
-  return `${text.slice(0, MOST_CHARACTERS - 1).toWellFormed()}…`;
 }

@@ -9,7 +9,7 @@
  */
 import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
-import { failureText } from "../../_internal/text.ts";
+import { failureText, shortenTo } from "../../_internal/text.ts";
 import { VERSION } from "../../_internal/version.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
@@ -33,6 +33,8 @@ const WAITING = [
 ] as const;
 /** So many of one kind that wait at the same time are drawn: nobody looks at more. */
 const MOST_WAITING = 64;
+/** A time line has no room for longer results. */
+const MOST_CHARACTERS = 200;
 /** Colours of the format, which some viewers know. */
 const COLOURS = { well: "good", failed: "terrible", cut: "grey", waits: "yellow" } as const;
 
@@ -201,7 +203,9 @@ export class ChromeRun {
           exit_code,
           signal,
           worker,
-          result: result === undefined ? undefined : shortened(JSON.stringify(result)),
+          result: result === undefined
+            ? undefined
+            : shortenTo(JSON.stringify(result), MOST_CHARACTERS),
         }),
         ...waited,
       },
@@ -356,12 +360,4 @@ function* nameProcess(pid: number, name: string): Generator<ChromeEvent, void> {
 function* nameThread(thread: Thread, name: string): Generator<ChromeEvent, void> {
   yield { ph: "M", name: "thread_name", ...thread, args: { name } };
   yield { ph: "M", name: "thread_sort_index", ...thread, args: { sort_index: thread.tid } };
-}
-
-const MOST_CHARACTERS = 200;
-
-/** A time line has no room for what is long. */
-function shortened(text: string): string {
-  if (text.length <= MOST_CHARACTERS) return text;
-  return `${text.slice(0, MOST_CHARACTERS - 1).toWellFormed()}…`;
 }

@@ -2,6 +2,7 @@
  * Begins and ends spans with whatever makes them. What is always true: nothing that is registered, and nothing that it
  * throws, is felt by who calls this; a span that could not be begun is undefined, and all goes on without it.
  */
+import { shortenTo } from "../../_internal/text.ts";
 import type { TraceParent } from "../attempt_queue.ts";
 import {
   type Attributes,
@@ -110,11 +111,14 @@ export function endSpan({ span }: OpenSpan, { attributes, error, thrown, to }: S
     for (const [name, value] of Object.entries(attributes)) span.setAttribute(name, value);
     if (error !== undefined) {
       span.setAttribute("error.type", error.type);
-      span.setStatus({ code: ERROR, message: shortened(error.reason) });
+      span.setStatus({ code: ERROR, message: shortenTo(error.reason, MOST_CHARACTERS) });
     }
     if (thrown !== undefined) {
       const { name = "Error", message } = thrown;
-      const exception = { "exception.type": name, "exception.message": shortened(message) };
+      const exception = {
+        "exception.type": name,
+        "exception.message": shortenTo(message, MOST_CHARACTERS),
+      };
       span.addEvent("exception", exception, to);
     }
   });
@@ -146,9 +150,4 @@ function quietly<T>(call: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-function shortened(text: string): string {
-  if (text.length <= MOST_CHARACTERS) return text;
-  return `${text.slice(0, MOST_CHARACTERS - 1).toWellFormed()}…`;
 }
