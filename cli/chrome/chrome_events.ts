@@ -103,7 +103,7 @@ export class ChromeRun {
       // The clock of whoever goes on may be behind.
       const ts = Math.max(span.ts, before);
       before = Math.max(ts + 1, span.ts + span.dur);
-      const how = end === undefined ? index + 1 < sittings.length ? "cut off" : "no end" : end;
+      const how = end ?? (index + 1 < sittings.length ? "cut off" : "no end");
       yield {
         ph: "X",
         name: index === 0 ? pipe : `${pipe}, gone on with`,
@@ -139,8 +139,7 @@ export class ChromeRun {
       const tid = 1 + lane;
       const thread = { pid: place.pid, tid };
       if (place.lanes.count > before) yield* nameThread(thread, `lane ${tid}`);
-      const all = this.#run.history.fold.attemptsOf(nodeId);
-      const info = all.find(({ attempt: number }) => number === attempt.attempt)!;
+      const info = this.#run.history.fold.attemptOf(nodeId, attempt.attempt)!;
       const end = endOf(info);
       const slice = this.#attemptSlice({ ...attempt, span }, {
         info,
@@ -154,10 +153,10 @@ export class ChromeRun {
         const at = { ts: slice.ts + slice.dur, s: "t", ...thread };
         yield { ph: "i", name: end.text, cat: "failure", ...at, args };
       }
-      if (all.length < 2) continue;
+      if (attempt.isFirst && attempt.isLast) continue;
       const id = tied.get(nodeId) ?? ++arrows;
       tied.set(nodeId, id);
-      yield* this.#arrow({ ...attempt, id, slice, thread, all });
+      yield* this.#arrow({ ...attempt, id, slice, thread });
     }
   }
 
@@ -214,17 +213,16 @@ export class ChromeRun {
 
   /** From each attempt to the next one at the same node. */
   *#arrow(
-    { attempt, id, slice: { ts, dur }, thread, all }: TimedAttempt & {
+    { isFirst, isLast, id, slice: { ts, dur }, thread }: TimedAttempt & {
       id: number;
       slice: Slice;
       thread: Thread;
-      all: readonly AttemptInfo[];
     },
   ): Generator<ChromeEvent, void> {
     const arrow = { name: "tried again", cat: "retry", id, ...thread };
-    if (attempt !== all[0]!.attempt) yield { ph: "f", bp: "e", ...arrow, ts };
+    if (!isFirst) yield { ph: "f", bp: "e", ...arrow, ts };
     // It leaves its slice inside of that.
-    if (attempt !== all.at(-1)!.attempt) yield { ph: "s", ...arrow, ts: ts + dur - 1 };
+    if (!isLast) yield { ph: "s", ...arrow, ts: ts + dur - 1 };
   }
 
   *#waiting(

@@ -4,8 +4,7 @@
  */
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
-import { pagesOf } from "../../run/engine/run_log.ts";
-import type { NodeAttempt, RunView } from "../../run/types.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import type { RunPlace } from "../reading/open_root.ts";
 import { readRunHistory, type RunHistory } from "../reading/run_history.ts";
@@ -17,6 +16,9 @@ export interface TimedAttempt extends NodeAttempt {
   to: number;
   /** The worker that made it; undefined where that was whoever held the run. */
   worker: string | undefined;
+  /** Whether it is the first one at its node that is known, and whether the last. */
+  isFirst: boolean;
+  isLast: boolean;
 }
 
 /** What is known of the time of a run. */
@@ -41,8 +43,11 @@ export async function readTimeline({ root, view }: RunPlace): Promise<RunTimelin
   // Asked first: a run that ends in between is then seen to have ended.
   const isLive = await view.holder() !== undefined;
   const stretches = new JournalStretches();
-  const history = await readRunHistory(view, (line) => stretches.take(line));
-  const sittings = await sittingsOf(view);
+  const sittings: Sitting[] = [];
+  const history = await readRunHistory(view, {
+    onEvent: (event) => takeEvent(sittings, event),
+    onLine: (line) => stretches.take(line),
+  });
   const last = sittings.at(-1);
   const goesOn = isLive && history.fold.run.state === "Running";
   if (last !== undefined && goesOn) last.to = Math.max(last.to, Date.now());
@@ -74,13 +79,22 @@ function attemptsOf(
   for (const { id: nodeId, last_ts: lastTs } of fold.nodes()) {
     // A gate is no work.
     if (stretches.gates.has(nodeId)) continue;
-    for (const info of fold.attemptsOf(nodeId)) {
+    const infos = fold.attemptsOf(nodeId);
+    for (const [index, info] of infos.entries()) {
       // Other programs may tell of an end alone.
       const from = Date.parse(info.started_ts ?? lastTs ?? "");
       if (Number.isNaN(from)) continue;
       const { attempt } = info;
       const worker = stretches.workerOf({ nodeId, attempt });
-      attempts.push({ nodeId, attempt, from, to: endOf(info, { from, sittings }), worker });
+      attempts.push({
+        nodeId,
+        attempt,
+        from,
+        to: endOf(info, { from, sittings }),
+        worker,
+        isFirst: index === 0,
+        isLast: index === infos.length - 1,
+      });
     }
   }
   return attempts.sort((a, b) => a.from - b.from);
@@ -116,16 +130,8 @@ export interface Sitting {
   isWell: boolean;
 }
 
-/** The sittings of a run, in order, from its log. */
-async function sittingsOf(view: RunView): Promise<Sitting[]> {
-  const sittings: Sitting[] = [];
-  for await (const { events } of pagesOf(view)) {
-    for (const { event } of events) take(sittings, event);
-  }
-  return sittings;
-}
-
-function take(sittings: Sitting[], event: RunEvent): void {
+/** Takes the next event of the log into the sittings, which are in order. */
+function takeEvent(sittings: Sitting[], event: RunEvent): void {
   const at = Date.parse(event.ts);
   if (Number.isNaN(at)) return;
   if (event.type === "pipe.started" || sittings.length === 0) {

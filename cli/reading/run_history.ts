@@ -7,6 +7,7 @@ import { isFromMissingFile } from "../files.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { type CaptureLine, readCaptureLines } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { RunState } from "../../eventlog/run_state.ts";
 import { isObject } from "../../_internal/errors.ts";
 import { partsOfRunId } from "../../_internal/root_layout.ts";
@@ -28,14 +29,17 @@ export interface RunHistory extends RunLog {
 }
 
 /**
- * Reads the log of a run, and then its journal, of which nothing is held. `onLine` is given each line of that, for
- * whoever wants to know more of them.
+ * Reads the log of a run, and then its journal, of which nothing is held. `onEvent` is given each event of the one,
+ * and `onLine` each line of the other, for whoever wants to know more of them.
  */
 export async function readRunHistory(
   view: RunView,
-  onLine?: (line: CaptureLine) => void,
+  { onEvent, onLine }: {
+    onEvent?: (event: RunEvent) => void;
+    onLine?: (line: CaptureLine) => void;
+  } = {},
 ): Promise<RunHistory> {
-  const log = await readLogOf(view);
+  const log = await readLogOf(view, onEvent);
   const about = await programAbout(view);
   const program = about && new ProgramFacts(about);
   const history = new JournalHistory(log.fold, { onEnd: (ended) => program?.takeEnd(ended) });

@@ -145,7 +145,7 @@ export async function readRunReport(
   const suspended = live && isOfFiles(root) && await isSuspended(root, view.runId);
   // Whoever has just run a flow makes a report without it.
   const { readRunHistory } = await import("./run_history.ts");
-  const history = await readRunHistory(view, onLine);
+  const history = await readRunHistory(view, defined({ onLine }));
   onFold?.(history.fold);
   const report = await reportOf({ root, view }, { ...history, live, suspended });
   return await isRedacted(view) ? { ...report, redacted: true } : report;

@@ -32,10 +32,16 @@ export function readRunLog(root: string, runId: string): RunLog {
   return reading.log;
 }
 
-/** The same of a run on any root. */
-export async function readLogOf(view: Pick<RunView, "events">): Promise<RunLog> {
+/** The same of a run on any root; `onEvent` is given each event, for whoever wants to know more of them. */
+export async function readLogOf(
+  view: Pick<RunView, "events">,
+  onEvent?: (event: RunEvent) => void,
+): Promise<RunLog> {
   const reading = new LogReading();
-  for await (const page of pagesOf(view)) reading.take(page);
+  for await (const page of pagesOf(view)) {
+    reading.take(page);
+    if (onEvent !== undefined) { for (const { event } of page.events) onEvent(event); }
+  }
   return reading.log;
 }
 
