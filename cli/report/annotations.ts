@@ -55,8 +55,7 @@ export function annotationsOf(data: PageData, workspace: string | undefined): st
 
 /** Why, and the end of what was printed. */
 function messageOf(node: PageNode, { run }: PageData): string {
-  const last = lastOf(node);
-  const ends = last === undefined ? [] : endsOf(last);
+  const ends = endsOf(lastOf(node));
   const texts = ends.map(({ text }) => text.split("\n").slice(-MOST_LINES).join("\n"));
   const shown = texts.filter((text) => text !== "").join("\n\n");
   const end = shown.slice(-MOST_CHARACTERS).toWellFormed();
@@ -75,11 +74,10 @@ function placeIn(
   node: PageNode,
   workspace: string | undefined,
 ): { file?: string; line?: string; col?: string } {
-  const last = lastOf(node);
-  if (workspace === undefined || last === undefined) return {};
+  if (workspace === undefined) return {};
   const root = resolve(workspace);
   let looked = 0;
-  for (const { text } of endsOf(last)) {
+  for (const { text } of endsOf(lastOf(node))) {
     for (const [, path = "", colonLine, colonColumn, line, column, named] of text.matchAll(PLACE)) {
       if (looked++ === MOST_PLACES) return {};
       const file = fileIn(root, path, node);

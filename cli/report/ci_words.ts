@@ -52,8 +52,13 @@ function errorOf(
   return fitTo(withoutMaskedValue(line.trim()), MOST_OF_REASON).toWellFormed();
 }
 
-/** What an attempt printed in the end, or what is recorded of its failure; each part with what it is of. */
-export function endsOf({ outputs, error }: PageAttempt): { title: string; text: string }[] {
+/**
+ * What an attempt printed in the end, or what is recorded of its failure; each part with what it is of. What was not
+ * begun has printed nothing.
+ */
+export function endsOf(attempt: PageAttempt | undefined): { title: string; text: string }[] {
+  if (attempt === undefined) return [];
+  const { outputs, error } = attempt;
   if (outputs.length === 0 && error.length > 0) return [{ title: "", text: error.join("\n") }];
   return outputs.map(({ stream, text, note }) => {
     const shown = text.split("\n").map(withoutMaskedValue).join("\n");

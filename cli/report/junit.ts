@@ -9,8 +9,16 @@
  */
 import { VERSION } from "../../_internal/version.ts";
 import { formatDuration } from "../text/units.ts";
-import { endsOf, howItEnded, isAllowed, isBad, lastOf, lengthOf } from "./ci_words.ts";
-import { problemOf, whyOf } from "./ci_words.ts";
+import {
+  endsOf,
+  howItEnded,
+  isAllowed,
+  isBad,
+  lastOf,
+  lengthOf,
+  problemOf,
+  whyOf,
+} from "./ci_words.ts";
 import type { PageAttempt, PageData, PageNode } from "./page_data.ts";
 
 /** What was printed takes so many characters of the document at most. */
@@ -108,7 +116,7 @@ function typeOf({ text, state }: Pick<PageAttempt, "text" | "state">): string {
 }
 
 function failureText(text: string, attempt: PageAttempt | undefined): string {
-  const ends = attempt === undefined ? [] : endsOf(attempt);
+  const ends = endsOf(attempt);
   const parts = ends.map(({ title, text }) => title === "" ? text : `${title}:\n${text}`);
   return [text, ...parts].join("\n\n");
 }

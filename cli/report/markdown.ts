@@ -140,8 +140,7 @@ function stateOf(node: PageNode, run: PageRun): string {
 
 /** What a failed node has printed in the end, folded. */
 function detailsOf(node: PageNode, { run }: PageData): string {
-  const last = lastOf(node);
-  const ends = last === undefined ? [] : endsOf(last);
+  const ends = endsOf(lastOf(node));
   const summary = `${markOf(node, run)} <code>${htmlText(node.id)}</code> ` +
     `<code>${htmlText(whyOf(node, run))}</code>`;
   if (ends.length === 0) return summary;
