@@ -15,6 +15,7 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import { Asks } from "../../run/engine/asks.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { deferralText } from "../reading/deferrals.ts";
+import { gateEndText } from "../reading/run_outcome.ts";
 
 /** Some time in which a node waited, in milliseconds since 1970. */
 export interface Stretch extends NodeAttempt {
@@ -33,13 +34,6 @@ export const STRETCH_KINDS = ["gate", "sleep", "backoff", "ready"] as const;
 
 /** One of these. */
 export type StretchKind = (typeof STRETCH_KINDS)[number];
-
-/** How a wait at a gate ended, in words. */
-const GATE_ENDS: Partial<Record<WaitedRecord["how"], string>> = {
-  passed: "passed",
-  denied: "denied",
-  timeout: "nobody passed it in time",
-};
 
 /** A stretch whose end is not known yet. */
 interface Open {
@@ -179,14 +173,14 @@ export class JournalStretches {
     this.#waits.set(id, this.#put(kind, { nodeId: id, attempt, from, to: undefined, text }));
   }
 
-  #endWait({ id, how, by }: WaitedRecord, at: number): void {
+  #endWait(waited: WaitedRecord, at: number): void {
+    const { id, how } = waited;
     const open = this.#waits.get(id);
     if (open === undefined) return;
     this.#waits.delete(id);
-    const end = GATE_ENDS[how] ?? "its time has come";
     open.stretch.to = at;
     open.stretch.isBad = how === "denied" || how === "timeout";
-    open.stretch.text = by === undefined ? end : `${end} by ${by}`;
+    open.stretch.text = how === "due" ? "its time has come" : gateEndText(waited);
   }
 
   /** Many wait for the same. */

@@ -15,6 +15,7 @@ import { formatDuration } from "../text/units.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { cutLines, logText, printReport, printTails } from "../reading/print_report.ts";
 import type { JunitFile } from "../report/junit_file.ts";
+import { gateEndText } from "../reading/run_outcome.ts";
 import { printReportJson, type RunReport } from "../reading/run_report.ts";
 import type { CiWishes, RunDisplay } from "./types.ts";
 
@@ -345,12 +346,6 @@ export class CommandDisplay extends JsonDisplay {
 function gateLine({ id, gate = "" }: FlowNode, until: Date | undefined): string {
   const limit = until === undefined ? "" : `, until ${until.toISOString()}`;
   return printableLine(`${id} waits for an answer${limit}: ${gate}`);
-}
-
-/** How a gate was answered. */
-function gateEndText({ how, by }: WaitedRecord): string {
-  if (how === "timeout") return "nobody passed it in time";
-  return `${how}${by === undefined ? "" : ` by ${by}`}`;
 }
 
 /** How a node ended, in one line. */

@@ -3,6 +3,7 @@
  * it was aborted, and for what reason: how it came to that is told by the reason.
  */
 import { failureWord } from "../../_internal/text.ts";
+import type { WaitedRecord } from "../../capture/types.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
 import type { Colour } from "../text/screen.ts";
 
@@ -55,6 +56,12 @@ export function reasonText(reason: string): string {
   const [, node, kind] = NODE_FAILED.exec(reason) ?? [];
   if (node !== undefined) return `${node} ${failureWord(kind!)}`;
   return reason === "deadline" ? "its deadline passed" : reason;
+}
+
+/** How a gate was answered. */
+export function gateEndText({ how, by }: Pick<WaitedRecord, "how" | "by">): string {
+  if (how === "timeout") return "nobody passed it in time";
+  return `${how}${by === undefined ? "" : ` by ${by}`}`;
 }
 
 /** What a run that nobody works on any more, and that has no end, is marked with (OST-2). */
