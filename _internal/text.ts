@@ -104,8 +104,7 @@ export function isBlank(text: string): boolean {
 
 /** The text, cut where it has more UTF-16 code units than that; half a character at the cut is U+FFFD. */
 export function shortenTo(text: string, most: number): string {
-  if (text.length <= most) return text;
-  return `${text.slice(0, most - 1).toWellFormed()}…`;
+  return text.length <= most ? text : `${text.slice(0, most - 1).toWellFormed()}…`;
 }
 
 /** The message of whatever was thrown. */
@@ -158,6 +157,22 @@ export function failureText(
   const word = failureWord(kind);
   if (signal !== undefined) return `${word}, ended by ${signal}`;
   return exitCode === undefined ? word : `${word}, exit code ${exitCode}`;
+}
+
+/** The reason of a node that failed, as the run engine words it. */
+const NODE_FAILED = /^node ([^]+) failed: (\w+)$/;
+
+/** The node whose failure a reason names, and the kind of that; undefined where it names none. */
+export function failedNodeIn(reason: string): { nodeId: string; kind: string } | undefined {
+  const [, nodeId, kind] = NODE_FAILED.exec(reason) ?? [];
+  return nodeId === undefined ? undefined : { nodeId, kind: kind! };
+}
+
+/** How a run ended that did not complete, by the reason. Programs give reasons of their own: those have failed. */
+export function endOfReason(reason: string): "failed" | "cancelled" | "timed-out" | "unfinished" {
+  if (reason === "deadline" || failedNodeIn(reason)?.kind === "timeout") return "timed-out";
+  if (/^cancelled\b/.test(reason)) return "cancelled";
+  return reason === "it was not finished" || reason === "not finished" ? "unfinished" : "failed";
 }
 
 /** What a byte does to the remainder, and behind it, 256 at a time, what it does that many bytes later. */

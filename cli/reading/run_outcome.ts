@@ -2,7 +2,7 @@
  * What became of a run, in the words that people use. Records say of a run that did not complete only that
  * it was aborted, and for what reason: how it came to that is told by the reason.
  */
-import { failureWord } from "../../_internal/text.ts";
+import { endOfReason, failedNodeIn, failureWord } from "../../_internal/text.ts";
 import type { WaitedRecord } from "../../capture/types.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
 import type { Colour } from "../text/screen.ts";
@@ -38,23 +38,13 @@ export function outcomeOf(run: Told): Outcome {
   if (run.is_suspended) return "suspended";
   if (run.is_orphan) return "orphan";
   if (state === "Running") return "running";
-  return state === "Completed" ? "completed" : outcomeOfReason(state.Aborted.reason);
-}
-
-/** The reason of a node that failed, as the run engine words it. */
-const NODE_FAILED = /^node ([^]+) failed: (\w+)$/;
-
-/** Programs of the user's give reasons of their own: what says nothing else has failed. */
-function outcomeOfReason(reason: string): Outcome {
-  if (reason === "deadline" || NODE_FAILED.exec(reason)?.[2] === "timeout") return "timed-out";
-  if (/^cancelled\b/.test(reason)) return "cancelled";
-  return reason === "it was not finished" || reason === "not finished" ? "unfinished" : "failed";
+  return state === "Completed" ? "completed" : endOfReason(state.Aborted.reason);
 }
 
 /** Why a run was aborted, for people. */
 export function reasonText(reason: string): string {
-  const [, node, kind] = NODE_FAILED.exec(reason) ?? [];
-  if (node !== undefined) return `${node} ${failureWord(kind!)}`;
+  const failed = failedNodeIn(reason);
+  if (failed !== undefined) return `${failed.nodeId} ${failureWord(failed.kind)}`;
   return reason === "deadline" ? "its deadline passed" : reason;
 }
 

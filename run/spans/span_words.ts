@@ -2,7 +2,7 @@
  * What spans say of a run, its nodes and attempts: names and words of the semantic conventions for CI/CD systems, and
  * for what those have none for, names that begin with `taffrail.`.
  */
-import { failureText } from "../../_internal/text.ts";
+import { endOfReason, failureText } from "../../_internal/text.ts";
 import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import type { AttemptEnd, NodeAttempt } from "../types.ts";
 import type { SpanEnd } from "./span_maker.ts";
@@ -53,19 +53,19 @@ export function attemptName({ nodeId, attempt }: NodeAttempt): string {
   return attempt === 1 ? nodeId : `${nodeId} (attempt ${attempt})`;
 }
 
-/** Why a run was aborted that a node has ended, as the engine words it. */
-const NODE_TIMED_OUT = /^node [^]+ failed: timeout$/;
+/** The words for how a run ended that did not complete. */
+const ABORTED_RESULTS = {
+  failed: "failure",
+  cancelled: "cancellation",
+  "timed-out": "timeout",
+  unfinished: "cancellation",
+} as const;
 
 /** How a run ended, by the reason for which it did not complete. */
 export function runEnd(reason: string | undefined, to: number): SpanEnd {
   if (reason === undefined) return { attributes: { "cicd.pipeline.result": "success" }, to };
-  const result = resultOfReason(reason);
+  const result = ABORTED_RESULTS[endOfReason(reason)];
   return { attributes: { "cicd.pipeline.result": result }, error: { type: result, reason }, to };
-}
-
-function resultOfReason(reason: string): SpanResult {
-  if (reason === "deadline" || NODE_TIMED_OUT.test(reason)) return "timeout";
-  return /^cancelled\b/.test(reason) || reason === "not finished" ? "cancellation" : "failure";
 }
 
 /** How an attempt ended, and with its last one a node. */
