@@ -11,6 +11,24 @@ const TRACEPARENT = `00-${TRACE}-${SPAN}-01`;
 /** Whatever the tests themselves are a part of. */
 const NONE = { TRACEPARENT: "", TRACESTATE: "", OTEL_EXPORTER_OTLP_ENDPOINT: "" };
 
+/** What a test of spans works with. */
+interface Traced {
+  cwd: string;
+  collector: OtlpCollector;
+  /** The environment in which a command finds the collector, and is a part of nothing. */
+  env: Record<string, string>;
+}
+
+function withCollector(test: (traced: Traced) => Promise<void>): Promise<void> {
+  return withTempDir(async (cwd) => {
+    await using collector = new OtlpCollector();
+    await test({ cwd, collector, env: { ...NONE, ...collector.env } });
+  });
+}
+
+/** Deno makes and sends the spans. */
+const BY_DENO = { OTEL_DENO: "true", OTEL_DENO_CONSOLE: "ignore" };
+
 async function writeFlow(cwd: string, flow: object): Promise<void> {
   await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", ...flow }));
 }
@@ -50,12 +68,10 @@ const FLOW = {
 
 for (const protocol of ["http/protobuf", "http/json"]) {
   Deno.test(`a flow with retries and a failing node is one trace with true parents, by ${protocol}`, () =>
-    withTempDir(async (cwd) => {
-      await using collector = new OtlpCollector();
+    withCollector(async ({ cwd, collector, env: given }) => {
       await writeFlow(cwd, FLOW);
       const env = {
-        ...NONE,
-        ...collector.env,
+        ...given,
         TRACEPARENT,
         TRACESTATE: "rojo=1",
         // The other one is what is sent where nobody says it.
@@ -135,11 +151,9 @@ async function checkAttempts(cwd: string, collector: OtlpCollector): Promise<voi
 }
 
 Deno.test("a run within a run is a part of the attempt that it is", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env }) => {
     const inner = taffrailCommand(["exec", "--", "true"]);
     await writeFlow(cwd, { nodes: { outer: { run: inner } } });
-    const env = { ...NONE, ...collector.env };
     assertEquals((await taffrail(["run", "flow.json"], { cwd, env })).code, 0);
     assertEquals(collector.outline(), [
       "RUN flow",
@@ -154,8 +168,7 @@ Deno.test("a run within a run is a part of the attempt that it is", () =>
   }));
 
 Deno.test("what a kill has kept from being told is told by whoever goes on, as it would have been", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env: given }) => {
     const cutOff = "touch begun; sleep 600";
     const nodes = {
       first: { run: ["true"] },
@@ -166,7 +179,7 @@ Deno.test("what a kill has kept from being told is told by whoever goes on, as i
     };
     await writeFlow(cwd, { nodes });
     // What has ended is sent at once.
-    const env = { ...NONE, ...collector.env, OTEL_BSP_SCHEDULE_DELAY: "1" };
+    const env = { ...given, OTEL_BSP_SCHEDULE_DELAY: "1" };
     {
       await using running = startTaffrail(["run", "flow.json"], { cwd, env });
       await untilExists(cwd, "begun");
@@ -207,14 +220,11 @@ Deno.test("what a kill has kept from being told is told by whoever goes on, as i
   }));
 
 Deno.test("with what is registered by Deno a run is a trace, too", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env: given }) => {
     await writeFlow(cwd, { nodes: { a: { sh: TELLS }, bad: { run: ["false"], needs: ["a"] } } });
     const env = {
-      ...NONE,
-      ...collector.env,
-      OTEL_DENO: "true",
-      OTEL_DENO_CONSOLE: "ignore",
+      ...given,
+      ...BY_DENO,
       TRACEPARENT,
     };
     const { code } = await taffrail(["run", "flow.json"], { cwd, env });
@@ -228,14 +238,11 @@ Deno.test("with what is registered by Deno a run is a trace, too", () =>
   }));
 
 Deno.test("a program with what is registered by Deno has its steps as spans, and its own inside of these", () =>
-  withTempDir(async (cwd) => {
+  withCollector(async ({ cwd, collector, env: given }) => {
     const program = new URL("../run/spans/_order.ts", import.meta.url).pathname;
-    await using collector = new OtlpCollector();
     const env = {
-      ...NONE,
-      ...collector.env,
-      OTEL_DENO: "true",
-      OTEL_DENO_CONSOLE: "ignore",
+      ...given,
+      ...BY_DENO,
       TRACEPARENT,
     };
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -314,15 +321,14 @@ Deno.test("a backend that is not there, says no, or says nothing costs one line,
   }));
 
 Deno.test("no span has a secret in it, nor the command line of what it stands for", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env: given }) => {
     const run = ["sh", "-c", 'echo "no $TOKEN, no $OTEL_EXPORTER_OTLP_HEADERS" >&2; exit 3', "arg"];
     await writeFlow(cwd, {
       secret: ["TOKEN"],
       env: { TOKEN: "t0k3n-of-it" },
       nodes: { a: { run } },
     });
-    const env = { ...NONE, ...collector.env, OTEL_EXPORTER_OTLP_HEADERS: "x-api-key=k3y-of-it" };
+    const env = { ...given, OTEL_EXPORTER_OTLP_HEADERS: "x-api-key=k3y-of-it" };
     assertEquals((await taffrail(["run", "flow.json"], { cwd, env })).code, 1);
     const attempt = collector.child(collector.child(collector.span("RUN flow"), "a"), "a");
     assertEquals(attempt.status.message, "failed, exit code 3: no ***, no x-api-key=***");
@@ -353,8 +359,7 @@ Deno.test("what the environment says that cannot be done is one line, and no run
   }));
 
 Deno.test("what is not wanted is not made, and whoever is told of a span tells it on as it is", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env: given }) => {
     const off: Record<string, string>[] = [
       { OTEL_EXPORTER_OTLP_ENDPOINT: "" },
       { OTEL_SDK_DISABLED: "true" },
@@ -363,7 +368,7 @@ Deno.test("what is not wanted is not made, and whoever is told of a span tells i
       { OTEL_TRACES_EXPORTER: "console, zipkin" },
     ];
     for (const more of off) {
-      const env = { ...NONE, ...collector.env, TRACEPARENT, TRACESTATE: "rojo=1", ...more };
+      const env = { ...given, TRACEPARENT, TRACESTATE: "rojo=1", ...more };
       const { code, stdout, stderr } = await taffrail(["exec", "--", "sh", "-c", TELLS], {
         cwd,
         env,
@@ -375,9 +380,8 @@ Deno.test("what is not wanted is not made, and whoever is told of a span tells i
   }));
 
 Deno.test("what is not sampled is not sent, and is told so", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
-    const env = { ...NONE, ...collector.env, OTEL_TRACES_SAMPLER: "always_off" };
+  withCollector(async ({ cwd, collector, env: given }) => {
+    const env = { ...given, OTEL_TRACES_SAMPLER: "always_off" };
     const { code, stdout, stderr } = await taffrail(["exec", "--", "sh", "-c", TELLS], {
       cwd,
       env,
@@ -389,11 +393,9 @@ Deno.test("what is not sampled is not sent, and is told so", () =>
   }));
 
 Deno.test("a resource is named as the environment says", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env: given }) => {
     const env = {
-      ...NONE,
-      ...collector.env,
+      ...given,
       OTEL_SERVICE_NAME: "nightly",
       OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test,vcs.ref.head.name=main",
     };
@@ -423,13 +425,11 @@ Deno.test("a parent that is none is not followed, and its state neither", () =>
   }));
 
 Deno.test("a flow may name the span of its commands itself, and another one is no other environment", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, env }) => {
     await writeFlow(cwd, {
       env_file: ".env",
       nodes: { a: { sh: TELLS }, b: { sh: "test -e there", needs: ["a"] } },
     });
-    const env = { ...NONE, ...collector.env };
     await Deno.writeTextFile(`${cwd}/.env`, `TRACEPARENT=${TRACEPARENT}\nOTHER=1\n`);
     assertEquals((await taffrail(["run", "flow.json"], { cwd, env })).code, 1);
     assertEquals(await toldTo(cwd, "a"), `${TRACEPARENT}|`);
@@ -443,10 +443,8 @@ Deno.test("a flow may name the span of its commands itself, and another one is n
   }));
 
 Deno.test("a drill sends nothing", () =>
-  withTempDir(async (cwd) => {
-    await using collector = new OtlpCollector();
+  withCollector(async ({ cwd, collector, env }) => {
     await writeFlow(cwd, { nodes: { a: { run: ["true"] } } });
-    const env = { ...NONE, ...collector.env };
     const { code } = await taffrail(["drill", "--sample", "1", "flow.json"], { cwd, env });
     assertEquals([code, collector.requests], [0, []]);
   }));
