@@ -41,6 +41,9 @@ export function isDirectory(path: string): boolean {
   return lookAt(path)?.isDirectory === true;
 }
 
+/** What stands in place of the name of a file for standard output. */
+export const STDOUT = "-";
+
 /** Where what has a name of its own is written: as somebody says, and in a directory that is there under that name. */
 export function pathOfOutput(name: string, output: string | undefined): string {
   if (output === undefined) return name;

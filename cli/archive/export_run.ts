@@ -1,5 +1,5 @@
 /** Exports a run: which of it, and to where. What is cut off leaves nothing in the place of the file. */
-import { atomicReplaceWhole, sweepTempsSync } from "../../_internal/atomic_replace.ts";
+import { sweepTempsSync } from "../../_internal/atomic_replace.ts";
 import { denoFilePort, isNotFound } from "../../_internal/file_port.ts";
 import { basename, dirname } from "../../_internal/path.ts";
 import { reasonOf, writeRemedy } from "../../_internal/text.ts";
@@ -7,12 +7,10 @@ import type { RunsRoot, RunView } from "../../run/types.ts";
 import type { TakenParts } from "../engine/receive_parts.ts";
 import { partsOf, RestingRun } from "../engine/run_parts.ts";
 import { UsageError } from "../exit_codes.ts";
-import { exists } from "../files.ts";
+import { STDOUT } from "../files.ts";
 import { isRedacted } from "../reading/open_root.ts";
+import { refuseName, writeFile } from "../written_file.ts";
 import { archiveBytes, measureRun } from "./write_archive.ts";
-
-/** For standard output. */
-export const STDOUT = "-";
 
 /** Which run is exported, and how. */
 interface ExportOptions {
@@ -82,22 +80,14 @@ function refuseTarget({ target, force }: ExportOptions): void {
     const remedy = "name a file with -o, or pass it on by | or >";
     throw new UsageError(`Cannot write an archive to a terminal: ${remedy}`);
   }
-  if (target === "") throw new UsageError("Cannot use --output: it is empty; name a file");
-  if (!force && exists(target)) throw isThere(target);
-}
-
-function isThere(target: string): UsageError {
-  return new UsageError(
-    `Cannot write ${target}: it is there already; name another file with -o, or replace it by --force`,
-  );
+  refuseName(target, { force });
 }
 
 async function writeToFile(
   bytes: AsyncIterable<Uint8Array>,
   { target, force }: ExportOptions,
 ): Promise<void> {
-  const failed = (cause: unknown) => {
-    if (cause instanceof UsageError) return cause;
+  const toError = (cause: unknown) => {
     const [reason, remedy] = isNotFound(cause)
       ? ["its directory is not there", "make that"]
       : [reasonOf(cause), writeRemedy(cause)];
@@ -108,17 +98,9 @@ async function writeToFile(
     // What was left by one that was killed.
     sweepTempsSync(denoFilePort, dirname(target), (name) => name === basename(target));
   } catch (error) {
-    throw failed(error);
+    throw toError(error);
   }
-  await atomicReplaceWhole(denoFilePort, {
-    path: target,
-    bytes,
-    toError: ({ cause }) => failed(cause),
-    inPlace: (rename) => {
-      if (!force && exists(target)) throw isThere(target);
-      rename();
-    },
-  });
+  await writeFile(target, bytes, { force, toError });
 }
 
 async function writeToStdout(bytes: AsyncIterable<Uint8Array>): Promise<void> {

@@ -1,7 +1,8 @@
 /** Writes a run in the Trace Event Format, piece by piece: no text holds that of a large run. */
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import type { RunPlace } from "../reading/open_root.ts";
 import { Screen } from "../text/screen.ts";
+import { cannotWrite } from "../written_file.ts";
 import { ChromeRun } from "./chrome_events.ts";
 import { readTimeline } from "./run_timeline.ts";
 
@@ -54,8 +55,7 @@ export function writePieces(pieces: Iterable<string>, target: string): void {
       }
     }
   } catch (cause) {
-    const problem = `Cannot write ${target}: ${reasonOf(cause)}; name another file with --chrome`;
-    throw new Error(problem, { cause });
+    throw cannotWrite(target, cause, "--chrome");
   }
   new Screen(Deno.stderr).line(`${target}: open it in ui.perfetto.dev or chrome://tracing`);
 }

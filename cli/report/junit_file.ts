@@ -5,14 +5,13 @@
  *   this is killed.
  * - It is replaced as a whole, and where it cannot be written that is told before anything is begun.
  */
-import { atomicReplace } from "../../_internal/atomic_replace.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { RunView } from "../../run/types.ts";
 import { optionError, StoppedError, UsageError } from "../exit_codes.ts";
 import { exists } from "../files.ts";
 import { processesIn, processLinesOf } from "../process/process_log.ts";
+import { cannotWrite, writeFile } from "../written_file.ts";
 import { junitOfProblem } from "./junit.ts";
 
 /** Writes it. */
@@ -81,19 +80,15 @@ export async function withJunitFile<T>(
 
 /** Replaces the file; a new one is everybody's to read that may read what its folder has. */
 export async function writeJunit(path: string, xml: string): Promise<void> {
-  const cannot = (cause: unknown) => {
-    const problem = `Cannot write ${path}: ${reasonOf(cause)}; name another file with --junit`;
-    return new Error(problem, { cause });
-  };
+  const toError = (cause: unknown) => cannotWrite(path, cause, "--junit");
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
     // What collects reports may be another user; what is there keeps its mode.
     if (!exists(path)) (await Deno.open(path, { write: true, createNew: true })).close();
   } catch (cause) {
-    throw cannot(cause);
+    throw toError(cause);
   }
-  const bytes = encodeUtf8(xml);
-  await atomicReplace(denoFilePort, { path, bytes, toError: ({ cause }) => cannot(cause) });
+  await writeFile(path, encodeUtf8(xml), { toError });
 }
 
 /** The machine on which the first attempt was made of which that is recorded. */

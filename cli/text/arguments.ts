@@ -111,6 +111,16 @@ export const RUN_OPERAND =
   `RUN is the id of a run, its beginning where no other begins so, the name of a
 flow for its newest run, or - (also: latest) for the newest run of all.`;
 
+/** The option for where what has a name of its own is written; `name`: that, in words. */
+export function outputOption(name: string) {
+  return {
+    value: "FILE",
+    letter: "o",
+    text: `where it is written (default: ${name}, in the current directory); a directory that ` +
+      "is there gets it under that name; - writes it to stdout",
+  } as const;
+}
+
 /** Reads a verb's arguments, strictly: what is unknown is an error. */
 export function readArguments<const Table extends OptionTable = Record<never, never>>(
   verb: string,

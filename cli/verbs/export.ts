@@ -1,6 +1,6 @@
 import type { ExportedRun } from "../archive/export_run.ts";
 import { amountText } from "../engine/receive_parts.ts";
-import { pathOfOutput } from "../files.ts";
+import { pathOfOutput, STDOUT } from "../files.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { openRoot } from "../reading/open_root.ts";
@@ -10,18 +10,14 @@ import { formatSize } from "../text/units.ts";
 import {
   onlyOperand,
   type OptionTable,
+  outputOption,
   readArguments,
   RUN_OPERAND,
   type Verb,
 } from "../text/arguments.ts";
 
 const OPTIONS = {
-  output: {
-    value: "FILE",
-    letter: "o",
-    text: "where it is written (default: the id of the run and .tar.gz, in the current " +
-      "directory); a directory that is there gets it under that name; - writes it to stdout",
-  },
+  output: outputOption("the id of the run and .tar.gz"),
   force: { text: "replace FILE if it is there" },
   redact: { text: "leave out what may be private, and keep what happened" },
 } as const satisfies OptionTable;
@@ -62,7 +58,7 @@ by signal n.`,
     const wanted = onlyOperand("export", operands, "run");
     await using runs = await openRoot(root);
     const runId = await findReadableRun({ root, runs }, wanted);
-    const { exportRun, STDOUT } = await import("../archive/export_run.ts");
+    const { exportRun } = await import("../archive/export_run.ts");
     const { output, force = false, redact = false } = options;
     const target = pathOfOutput(`${runId}.tar.gz`, output);
     using interrupts = new Interrupts();

@@ -1,6 +1,4 @@
-import { atomicReplace } from "../../_internal/atomic_replace.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { pathOfOutput } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
@@ -8,23 +6,20 @@ import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import type { PageRun } from "../report/page_data.ts";
 import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
+import { cannotWrite, writeFile } from "../written_file.ts";
 import {
   numberOption,
   onlyOperand,
   type Options,
   type OptionTable,
+  outputOption,
   readArguments,
   RUN_OPERAND,
   type Verb,
 } from "../text/arguments.ts";
 
 const OPTIONS = {
-  output: {
-    value: "FILE",
-    letter: "o",
-    text: "where it is written (default: the id of the run and .html, in the current " +
-      "directory); a directory that is there gets it under that name; - writes it to stdout",
-  },
+  output: outputOption("the id of the run and .html"),
   open: { text: "show it in the browser" },
   junit: {
     value: "FILE",
@@ -98,7 +93,7 @@ no RUN is given.`,
     }
     const bytes = encodeUtf8(html);
     const path = pathOfOutput(`${runId}.html`, output);
-    await write(path, bytes);
+    await writeFile(path, bytes, { toError: (cause) => cannotWrite(path, cause, "-o") });
     tellPath(screen, { path, bytes, run: data.run, json });
     if (open) await (await import("../report/open_page.ts")).openPage(path);
     return 0;
@@ -183,15 +178,3 @@ async function serveRuns(
 }
 
 const LAST_PORT = 65_535;
-
-/** Whoever has the page open sees the old one or the new one. */
-async function write(path: string, bytes: Uint8Array): Promise<void> {
-  await atomicReplace(denoFilePort, {
-    path,
-    bytes,
-    toError: ({ cause }) => {
-      const message = `Cannot write ${path}: ${reasonOf(cause)}; name another file with -o`;
-      return new Error(message, { cause });
-    },
-  });
-}

@@ -1,6 +1,4 @@
 import { completeConstraints, type Constraints } from "../../_internal/constraints.ts";
-import { atomicReplace } from "../../_internal/atomic_replace.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
 import { basename, dirname } from "../../_internal/path.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
@@ -15,7 +13,7 @@ import { whatIf } from "../../capture/what_if/what_if.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import type { SupervisorOptions } from "../../supervisor/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { exists, isDirectory, pathOfOutput } from "../files.ts";
+import { isDirectory, pathOfOutput, STDOUT } from "../files.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { openRoot } from "../reading/open_root.ts";
@@ -31,24 +29,18 @@ import {
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
+import { cannotWrite, refuseName, writeFile } from "../written_file.ts";
 import {
   numberOption,
   onlyOperand,
+  outputOption,
   readArguments,
   RUN_OPERAND,
   type Verb,
 } from "../text/arguments.ts";
 
-/** What writes the recording to stdout. */
-const STDOUT = "-";
-
 const OPTIONS = {
-  output: {
-    value: "FILE",
-    letter: "o",
-    text: "where it is written (default: the name of what is shrunk and .shrunk.json, in the " +
-      "current directory); a directory that is there gets it under that name; - writes it to stdout",
-  },
+  output: outputOption("the name of what is shrunk and .shrunk.json"),
   force: { text: "replace FILE if it is there" },
   "max-tests": {
     value: "N",
@@ -105,8 +97,9 @@ null; constraints: the limits that decide otherwise, or null.`,
     }
     const { smallest } = found;
     const text = stringifyCaptureBundle(smallest, "pretty");
+    const toError = (cause: unknown) => cannotWrite(file, cause, "-o");
     if (file === STDOUT) new Screen(Deno.stdout).text(text);
-    else await write(file, text, { force });
+    else await writeFile(file, encodeUtf8(text), { force, toError });
     const screen = file === STDOUT ? errors : new Screen(Deno.stdout);
     const report = { ...found, smallest, file, limits, divergence: await divergenceIn(smallest) };
     if (json) screen.line(JSON.stringify(documentOf(source, report)));
@@ -123,15 +116,9 @@ function nameFor(source: string): string {
 /** Refuses a file before the search that could not be written after it. */
 function refuseFile(file: string, { force }: { force: boolean }): void {
   if (file === STDOUT) return;
-  if (file === "") throw new UsageError("Cannot use --output: it is empty; name a file");
-  if (!force && exists(file)) throw isThere(file);
+  refuseName(file, { force });
   if (isDirectory(dirname(file))) return;
   throw new UsageError(`Cannot write ${file}: there is no directory ${dirname(file)}; make that`);
-}
-
-function isThere(file: string): UsageError {
-  const remedy = "name another file with -o, or replace it by --force";
-  return new UsageError(`Cannot write ${file}: it is there already; ${remedy}`);
 }
 
 async function isAtWork(root: string, { runId }: OpenedCapture): Promise<boolean> {
@@ -242,23 +229,6 @@ function explained(
 
 function isWhole({ damage }: OpenedCapture): boolean {
   return damage === null || damage.kind === "torn";
-}
-
-/** Writes the file, whole or not at all. */
-async function write(path: string, text: string, { force }: { force: boolean }): Promise<void> {
-  await atomicReplace(denoFilePort, {
-    path,
-    bytes: encodeUtf8(text),
-    toError: ({ cause }) => {
-      if (cause instanceof UsageError) return cause;
-      const message = `Cannot write ${path}: ${reasonOf(cause)}; name another file with -o`;
-      return new Error(message, { cause });
-    },
-    inPlace: (rename) => {
-      if (!force && exists(path)) throw isThere(path);
-      rename();
-    },
-  });
 }
 
 /** What is told of what was found. */
