@@ -70,6 +70,7 @@ export function* replaceSteps(port: FilePort, replacement: Replacement): Steps<v
   const { bytes } = replacement;
   const temp = TempFile.create(port, replacement);
   try {
+    temp.takeMode();
     temp.write(bytes instanceof Uint8Array ? [bytes] : bytes);
     yield* temp.replaceTarget();
   } catch (error) {
@@ -88,7 +89,7 @@ export async function atomicReplaceWhole(
 ): Promise<void> {
   const temp = TempFile.create(port, replacement);
   try {
-    temp.write([]);
+    temp.takeMode();
     for await (const block of replacement.bytes) temp.write([block]);
     await runSteps(temp.replaceTarget());
   } catch (error) {
@@ -116,7 +117,6 @@ class TempFile {
   readonly #replacement: Replacement<unknown>;
   readonly #path: string;
   readonly #file: FileHandle;
-  #hasMode = false;
 
   private constructor(
     { port, replacement, path, file }: {
@@ -162,24 +162,23 @@ class TempFile {
     }
   }
 
-  write(blocks: Iterable<Uint8Array>): void {
+  /** Takes the mode of the file that is replaced, before anything is in this one. */
+  takeMode(): void {
+    const { path } = this.#replacement;
     this.#at("write", () => {
-      this.#takeMode();
-      for (const block of blocks) writeWholeSync(this.#file, block);
+      const old = lookAtSync(this.#port, path);
+      // Over a directory the rename fails, and a link is replaced; a device or a pipe would be lost.
+      if (old !== undefined && !old.isDirectory && !old.isSymlink) checkRegular(path, old);
+      // The mode of a link says nothing: it is 0777 everywhere.
+      const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
+      if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
     });
   }
 
-  /** Takes the mode of the file that is replaced, once, before anything is in this one. */
-  #takeMode(): void {
-    if (this.#hasMode) return;
-    this.#hasMode = true;
-    const { path } = this.#replacement;
-    const old = lookAtSync(this.#port, path);
-    // Over a directory the rename fails, and a link is replaced; a device or a pipe would be lost.
-    if (old !== undefined && !old.isDirectory && !old.isSymlink) checkRegular(path, old);
-    // The mode of a link says nothing: it is 0777 everywhere.
-    const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
-    if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
+  write(blocks: Iterable<Uint8Array>): void {
+    this.#at("write", () => {
+      for (const block of blocks) writeWholeSync(this.#file, block);
+    });
   }
 
   /** Puts it in the place of its target, with all that is in it on disk. */
