@@ -76,6 +76,16 @@ export function unusableBundle(path: string, cause: unknown): string {
   return `Cannot use ${path} as a capture file: ${reason}`;
 }
 
+/** How many inputs a recording has. */
+export function inputCount(bundle: CaptureBundle): number {
+  return ("inputs" in bundle ? bundle.inputs : bundle.events).length;
+}
+
+/** Whether all was read that was recorded: a line that a kill tore was never acknowledged. */
+export function isWhole({ damage }: OpenedCapture): boolean {
+  return damage === null || damage.kind === "torn";
+}
+
 /** Where a journal stops making sense, in words. */
 export function damageText({ line, kind, message }: JournalDamage): string {
   return `line ${line}: ${kind}: ${message}`;

@@ -14,11 +14,6 @@ import { columnWidth, printableLine } from "../text/printable.ts";
 /** How many inputs are listed: who wants all of a longer recording reads its file. */
 const MOST_LISTED = 20;
 
-/** How many inputs a recording has. */
-export function inputCount(bundle: CaptureBundle): number {
-  return ("inputs" in bundle ? bundle.inputs : bundle.events).length;
-}
-
 /** The inputs of a recording, each with what was decided on it, and marked where a replay goes otherwise. */
 export function inputLines(bundle: CaptureBundle, divergence: Divergence | undefined): string[] {
   const rows = rowsOf(bundle);

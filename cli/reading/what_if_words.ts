@@ -1,10 +1,13 @@
 /** What would have been decided otherwise, in words. */
 import { millisecondsOf } from "../../_internal/event_time.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import { ReplayDivergedError } from "../../capture/replay/replay_bundle.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptView } from "../../capture/what_if/attempt_view.ts";
 import type { UnknownAttempt, WhatIfAttempt } from "../../capture/what_if/types.ts";
 import { Asks } from "../../run/engine/asks.ts";
 import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
+import { UsageError } from "../exit_codes.ts";
 import { printableLine } from "../text/printable.ts";
 import { formatDuration } from "../text/units.ts";
 
@@ -58,6 +61,20 @@ const LEAST_DIFFERENCE_MS = 100;
 /** Why the end of an attempt is not known. */
 export function unknownText({ why }: Pick<UnknownAttempt, "why">): string {
   return UNKNOWN[why];
+}
+
+/** The error of a recording that cannot be asked about other limits, in words; any other one as it is. */
+export function unaskable(
+  error: unknown,
+  { cannot, remedy }: { cannot: string; remedy: string },
+): unknown {
+  // Only one of two limits that are one, for instance.
+  if (error instanceof TypeError && error.message.startsWith("Cannot use constraints")) {
+    return new UsageError(error.message, { cause: error });
+  }
+  if (!(error instanceof ReplayDivergedError)) return error;
+  const problem = `it does not replay as it was recorded (${reasonOf(error).split("\n", 1)[0]})`;
+  return new Error(`${cannot}: ${problem}; ${remedy}`, { cause: error });
 }
 
 /** What would have been otherwise about an attempt; undefined when nothing would. */

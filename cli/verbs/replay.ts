@@ -7,7 +7,13 @@ import { flowProvenance } from "../flow/node_event.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
-import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
+import {
+  damageText,
+  inputCount,
+  isWhole,
+  openCapture,
+  type OpenedCapture,
+} from "../reading/open_capture.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import {
@@ -118,10 +124,9 @@ function printResult(
 ): number {
   const screen = new Screen(Deno.stdout);
   const { bundle, undecided, interrupted, damage } = source;
-  const inputs = "inputs" in bundle ? bundle.inputs.length : bundle.events.length;
+  const inputs = inputCount(bundle);
   const { divergences } = report;
-  // A line that the kill itself tore was never acknowledged.
-  const ok = report.ok && (damage === null || damage.kind === "torn");
+  const ok = report.ok && isWhole(source);
   if (json) {
     const decisions = bundle.decisions.length;
     const { redacted } = report;

@@ -1,10 +1,10 @@
 import { completeConstraints, type Constraints } from "../../_internal/constraints.ts";
 import { basename, dirname } from "../../_internal/path.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { ShrinkError } from "../../capture/errors.ts";
 import { type Divergence, formatDivergence } from "../../capture/replay/divergence.ts";
-import { replayBundle, ReplayDivergedError } from "../../capture/replay/replay_bundle.ts";
+import { replayBundle } from "../../capture/replay/replay_bundle.ts";
 import { showsChange, showsDivergence } from "../../capture/shrink/predicates.ts";
 import { shrink } from "../../capture/shrink/shrink.ts";
 import type { ShrinkPredicate } from "../../capture/shrink/types.ts";
@@ -15,10 +15,16 @@ import type { SupervisorOptions } from "../../supervisor/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { isDirectory, pathOfOutput, STDOUT } from "../files.ts";
 import { Interrupts } from "../process/interrupts.ts";
-import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
+import {
+  damageText,
+  inputCount,
+  isWhole,
+  openCapture,
+  type OpenedCapture,
+} from "../reading/open_capture.ts";
 import { openRoot } from "../reading/open_root.ts";
-import { inputCount, inputLines } from "../reading/shrink_words.ts";
-import { attemptName, attemptsOf, changeText } from "../reading/what_if_words.ts";
+import { inputLines } from "../reading/shrink_words.ts";
+import { attemptName, attemptsOf, changeText, unaskable } from "../reading/what_if_words.ts";
 import {
   LIMIT_NAMES,
   LIMIT_OPTIONS,
@@ -199,36 +205,25 @@ function explained(
   { bundle, name }: OpenedCapture,
   limits: Partial<Constraints> | undefined,
 ): unknown {
-  if (error instanceof TypeError && error.message.startsWith("Cannot use constraints")) {
-    return new UsageError(error.message, { cause: error });
+  const cannot = `Cannot shrink ${name}`;
+  if (!(error instanceof ShrinkError)) {
+    return unaskable(error, { cannot, remedy: "shrink it without limits" });
   }
-  const cannot = `Cannot shrink ${name}:`;
-  if (error instanceof ReplayDivergedError) {
-    const reason = reasonOf(error).split("\n", 1)[0];
-    const remedy = "shrink it without limits";
-    const problem = `it does not replay as it was recorded (${reason})`;
-    return new Error(`${cannot} ${problem}; ${remedy}`, { cause: error });
-  }
-  if (!(error instanceof ShrinkError)) return error;
   const { kind, details: { inputs, decisions } } = error;
   if (kind === "not-decided") {
     const counts = `${decisions} decisions for the ${inputs} inputs that are decided on`;
-    return new Error(`${cannot} it has ${counts}; taffrail replay shows which do not fit`, {
+    return new Error(`${cannot}: it has ${counts}; taffrail replay shows which do not fit`, {
       cause: error,
     });
   }
   if (limits === undefined) {
     const problem = "what goes otherwise in its replay is no decision on an input that it takes";
-    return new Error(`${cannot} ${problem}; taffrail replay shows all of it`, { cause: error });
+    return new Error(`${cannot}: ${problem}; taffrail replay shows all of it`, { cause: error });
   }
   const { config } = bundle;
   const changes = limitsText(completeConstraints(config), { ...config, ...limits });
   const problem = `nothing would have been decided otherwise (${changes})`;
-  return new Error(`${cannot} ${problem}`, { cause: error });
-}
-
-function isWhole({ damage }: OpenedCapture): boolean {
-  return damage === null || damage.kind === "torn";
+  return new Error(`${cannot}: ${problem}`, { cause: error });
 }
 
 /** What is told of what was found. */

@@ -1,7 +1,5 @@
 import type { Constraints } from "../../_internal/constraints.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
-import { reasonOf } from "../../_internal/text.ts";
-import { ReplayDivergedError } from "../../capture/replay/replay_bundle.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptView } from "../../capture/what_if/attempt_view.ts";
 import type {
@@ -18,13 +16,14 @@ import { UsageError } from "../exit_codes.ts";
 import { type Flow, nodesById } from "../flow/flow.ts";
 import { flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { openRoot, type RunPlace } from "../reading/open_root.ts";
-import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
+import { damageText, isWhole, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import {
   attemptName,
   attemptsOf,
   changeText,
   type EventAttempt,
   type Numbering,
+  unaskable,
   unknownText,
 } from "../reading/what_if_words.ts";
 import {
@@ -83,7 +82,7 @@ and what_if of an attempt: { "asked_ms", "waits", "begun_ms", "ended_ms",
       }
       print(screen, source, { report, numbering });
     }
-    return source.damage === null || source.damage.kind === "torn" ? 0 : 1;
+    return isWhole(source) ? 0 : 1;
   },
 };
 
@@ -101,15 +100,8 @@ async function ask(
       ...(flow && programOf(flow, bundle)),
     });
   } catch (error) {
-    // Only one of two limits that are one, for instance.
-    if (error instanceof TypeError && error.message.startsWith("Cannot use constraints")) {
-      throw new UsageError(error.message, { cause: error });
-    }
-    if (!(error instanceof ReplayDivergedError)) throw error;
-    const reason = reasonOf(error).split("\n", 1)[0];
-    const message = `Cannot say what would have been of ${name}: it does not replay as it was ` +
-      `recorded (${reason}); taffrail replay says where`;
-    throw new Error(message, { cause: error });
+    const cannot = `Cannot say what would have been of ${name}`;
+    throw unaskable(error, { cannot, remedy: "taffrail replay says where" });
   }
 }
 
