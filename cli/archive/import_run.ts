@@ -116,9 +116,7 @@ function refuseExisting({ name, newId, root }: Destination, error: unknown): nev
 async function checked(name: string, part: RunPart): Promise<RunPart> {
   const { place } = part;
   if (place.kind !== "document" || place.name !== "run.json") return part;
-  const blocks: Uint8Array[] = [];
-  for await (const block of part.bytes) blocks.push(block.slice());
-  const bytes = joinBytes(blocks);
+  const bytes = joinBytes(await Array.fromAsync(part.bytes, (block) => block.slice()));
   const format = formatIn(bytes);
   if (format > RUN_FORMAT) {
     const remedy = "use a newer version of taffrail";

@@ -8,7 +8,7 @@
  * - Memory holds a block of the run, and of its manifest an entry for each file.
  */
 import { NEWLINE, reasonOf, Sha256, toHex } from "../../_internal/text.ts";
-import type { TakenParts } from "../engine/receive_parts.ts";
+import { noParts, type TakenParts } from "../engine/receive_parts.ts";
 import type { RunPart } from "../engine/run_parts.ts";
 import {
   encodeManifest,
@@ -45,10 +45,7 @@ export async function measureRun(
   read: PartsReader,
   { redacted, signal, onProgress }: WritingOptions & { redacted: boolean },
 ): Promise<MeasuredRun> {
-  const amounts: TakenParts = {
-    lines: { capture: 0, events: 0, processes: 0, inbox: 0 },
-    ...{ documents: [], outputs: 0, bytes: 0, leftOut: [] },
-  };
+  const amounts = noParts();
   const entries: ManifestEntry[] = [];
   for await (const { place, bytes } of read()) {
     const hash = new Sha256();

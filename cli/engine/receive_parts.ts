@@ -31,6 +31,14 @@ export interface TakenParts {
   leftOut: (RunStream | "events")[];
 }
 
+/** Nothing of a run yet. */
+export function noParts(): TakenParts {
+  return {
+    lines: { capture: 0, events: 0, processes: 0, inbox: 0 },
+    ...{ documents: [], outputs: 0, bytes: 0, leftOut: [] },
+  };
+}
+
 /** A line is longer than any reader takes one. */
 export class LineTooLongError extends Error {
   /** The name of the class. */
@@ -63,10 +71,7 @@ export function leftOutText({ leftOut }: TakenParts): string[] {
 
 /** Takes in the parts of one run. */
 export class PartsReceiver {
-  readonly taken: TakenParts = {
-    lines: { capture: 0, events: 0, processes: 0, inbox: 0 },
-    ...{ documents: [], outputs: 0, bytes: 0, leftOut: [] },
-  };
+  readonly taken: TakenParts = noParts();
   readonly #received: ReceivedRun;
   readonly #ids: { runId: string; newId: string };
   readonly #onProgress: (taken: TakenParts) => void;

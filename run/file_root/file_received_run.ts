@@ -32,7 +32,7 @@ import {
   reserveRunFolderSync,
   RunFolderError,
 } from "../../_internal/run_folder.ts";
-import { NEWLINE } from "../../_internal/text.ts";
+import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type {
   NodeAttempt,
   OutputChunk,
@@ -53,6 +53,8 @@ interface Place {
   root: string;
   runId: string;
 }
+
+const END_OF_LINE = Uint8Array.of(NEWLINE);
 
 /** A run that is on its way in. */
 export class FileReceivedRun implements ReceivedRun {
@@ -86,7 +88,8 @@ export class FileReceivedRun implements ReceivedRun {
   appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void> {
     return this.#attempt(() => {
       refuseNewlines(lines);
-      writeWholeSync(this.#stream(stream), joined(lines));
+      const whole = joinBytes(lines.flatMap((line) => [line, END_OF_LINE]));
+      writeWholeSync(this.#stream(stream), whole);
     });
   }
 
@@ -263,17 +266,4 @@ function thereIsOne({ root, runId }: Place) {
     details: { runId, path: join(runsDirectory(root), runId) },
     remedy: "choose another id",
   });
-}
-
-/** Lines, each with its newline. */
-function joined(lines: readonly Uint8Array[]): Uint8Array {
-  const length = lines.reduce((sum, line) => sum + line.length + 1, 0);
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const line of lines) {
-    bytes.set(line, at);
-    at += line.length;
-    bytes[at++] = NEWLINE;
-  }
-  return bytes;
 }
