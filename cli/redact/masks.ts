@@ -39,9 +39,6 @@ export const mask: Keep = (value) => value === undefined ? undefined : MASK;
 /** That there is a text. */
 export const maskText: Keep = (value) => typeof value === "string" ? MASK : undefined;
 
-/** How many there are, and nothing of what. */
-export const maskEach: Keep = (value) => Array.isArray(value) ? value.map(() => MASK) : undefined;
-
 /** A word that names a kind of thing, such as the class of an error; no text that somebody wrote for people. */
 export const keepWord: Keep = (value) => {
   if (typeof value !== "string") return undefined;
