@@ -104,6 +104,29 @@ export async function filesOf(
   return files;
 }
 
+/** These files as they are of a run with another id, which only its log and its trace say. */
+export function underId(
+  files: Readonly<Record<string, string>>,
+  runId: string,
+  newId: string,
+): Record<string, string> {
+  const others = { ...files };
+  for (const name of ["events.jsonl", "trace.json"]) {
+    const own = new RegExp(`("run_id": ?)"${runId}"`, "g");
+    others[name] = others[name]!.replaceAll(own, `$1"${newId}"`);
+  }
+  return others;
+}
+
+/** Writes a run `large` with a log that takes a while to the root `a`, and gives how many bytes that has. */
+export async function writeLarge(cwd: string): Promise<number> {
+  const folder = `${cwd}/a/runs/large`;
+  await Deno.mkdir(folder, { recursive: true });
+  const log = `${JSON.stringify({ n: 1, text: "x".repeat(200) })}\n`.repeat(200_000);
+  await Deno.writeTextFile(`${folder}/events.jsonl`, log);
+  return log.length;
+}
+
 /** Runs a flow, and gives the id of its run. */
 export async function recordFlow(cwd: string, flow: object): Promise<string> {
   await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
