@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bundleCommand } from "../../_tools/bundle.ts";
 import { copyProject } from "../../_tools/test_jsr.ts";
 import { type Ended, start, taffrail } from "../cli/_command.ts";
+import { verbsIn } from "../cli/_verbs.ts";
 import { OtlpCollector } from "../_util/otlp_collector.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { makeCache } from "./_cache.ts";
@@ -60,10 +61,10 @@ Deno.test("bundleCommand() writes an entry with types, and one file for each ver
     assertEquals([overview.code, overview.stderr], [0, ""]);
     const source = await withTempDir((cwd) => taffrail(["--help"], { cwd }));
     assertEquals(overview.stdout, source.stdout);
-    const verbs = [...overview.stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, verb]) => verb!);
+    const verbs = verbsIn(overview.stdout);
     assert(verbs.includes("exec"), overview.stdout);
-    for (const verb of verbs.filter((verb) => verb !== "taffrail")) {
-      assert(files.includes(`${verb}.js`), verb);
+    for (const verb of verbs) {
+      assert(files.includes(`${verb.replaceAll("-", "_")}.js`), verb);
       const { code, stdout, stderr } = await run(verb, "--help");
       assertEquals([code, stderr], [0, ""], verb);
       assertMatch(stdout, new RegExp(`Usage: taffrail ${verb}`), verb);

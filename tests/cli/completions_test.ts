@@ -3,27 +3,18 @@ import { assert, assertEquals } from "@std/assert";
 import { offeredVerbs, UNKNOWN_VALUES } from "../../cli/completions/offers.ts";
 import { type Question, wordsFor } from "../../cli/completions/words.ts";
 import { durable, openRun } from "../../run/mod.ts";
-import type { Verb } from "../../cli/text/arguments.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { ask, startTaffrail, taffrail } from "./_command.ts";
 import { writeFlow } from "./_runs.ts";
+import { VERBS } from "./_verbs.ts";
 
 async function words(kind: string, rest: Partial<Question> = {}): Promise<string[]> {
   const found = await wordsFor({ kind, typed: "", root: "", operand: "", ...rest });
   return found.map(({ word }) => word);
 }
 
-const overview = (await ask(["--help"], Deno.cwd())).stdout;
-const NAMES = Array.from(overview.matchAll(/^ {2}([a-z-]+) {2}/gm), ([, name]) => name!)
-  .filter((name) => name !== "taffrail");
-
-async function verbOf(name: string): Promise<Verb> {
-  const module = await import(`../../cli/verbs/${name.replaceAll("-", "_")}.ts`);
-  return Object.values<Verb>(module).find((value) => value?.help !== undefined)!;
-}
-
-const verbs = await offeredVerbs(new Map(NAMES.map((name) => [name, () => verbOf(name)])));
+const verbs = await offeredVerbs(VERBS);
 
 Deno.test("of each value and operand of a verb it is known what shells offer for it", () => {
   for (const { name, options, operands } of verbs) {
@@ -36,8 +27,8 @@ Deno.test("of each value and operand of a verb it is known what shells offer for
 });
 
 Deno.test("the usage of a verb names the operands that shells offer something for", async () => {
-  for (const name of NAMES) {
-    const { usage = [], operands = [], takesCommand } = (await verbOf(name)).help;
+  for (const [name, load] of VERBS) {
+    const { usage = [], operands = [], takesCommand } = (await load()).help;
     if (name === "diff") continue;
     for (const operand of operands) assert(usage[0]!.includes(operand), `${name} ${operand}`);
     assertEquals(usage.join().includes("-- COMMAND"), takesCommand ?? false, name);

@@ -3,8 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { parsePage } from "../../_tools/markdown.ts";
 import { openProject, PUBLISHED, sourcesIn } from "../../_tools/_project.ts";
 import { PassedCodeError, UsageError } from "../../cli/exit_codes.ts";
-import type { Verb, Verbs } from "../../cli/text/arguments.ts";
-import { taffrail } from "./_command.ts";
+import type { Verb } from "../../cli/text/arguments.ts";
+import { VERBS } from "./_verbs.ts";
 
 /** A command line, and where it stands. */
 interface Shown {
@@ -15,28 +15,12 @@ interface Shown {
   isMentioned: boolean;
 }
 
-const { stdout } = await taffrail(["--help"], { cwd: "." });
-const NAMES = Array.from(stdout.matchAll(/^ {2}(?!taffrail )([a-z-]+) /gm), ([, verb]) => verb!);
-const verbs = new Map(await Promise.all(NAMES.map(loadVerb)));
-const loaders: Verbs = new Map(
-  [...verbs].map(([name, verb]) => [name, () => Promise.resolve(verb)]),
-);
-
-async function loadVerb(name: string): Promise<[string, Verb]> {
-  const module = await import(`../../cli/verbs/${name.replaceAll("-", "_")}.ts`);
-  return [name, Object.values(module).find(isVerb)!];
-}
-
-function isVerb(value: unknown): value is Verb {
-  return typeof value === "object" && value !== null && "run" in value && "help" in value;
-}
-
 /** What is wrong with a command line, or nothing. */
 async function problemOf({ where, verb: name, words, isMentioned }: Shown): Promise<string[]> {
   const shown = `${where}: ${[name, ...words].join(" ")}`;
-  const verb = verbs.get(name);
-  if (verb === undefined) return [`${shown}: there is no verb ${name}`];
-  const problem = await refusalOf(verb, words);
+  const load = VERBS.get(name);
+  if (load === undefined) return [`${shown}: there is no verb ${name}`];
+  const problem = await refusalOf(await load(), words);
   const isNamed = isMentioned && problem?.startsWith(`Option '${words.at(-1)}`) === true;
   return problem === null || isNamed ? [] : [`${shown}: ${problem}`];
 }
@@ -47,7 +31,7 @@ const UNKNOWN = "--no-such-option";
 /** Why a verb refuses these arguments, or null; it reads them before it does anything. */
 async function refusalOf(verb: Verb, words: readonly string[]): Promise<string | null> {
   try {
-    await verb.run([...words, UNKNOWN], loaders);
+    await verb.run([...words, UNKNOWN], VERBS);
   } catch (thrown) {
     // What exec itself does wrong has an exit code of its own.
     const error = thrown instanceof PassedCodeError ? thrown.cause : thrown;
@@ -85,7 +69,7 @@ function commandsIn(text: string, where: string): Shown[] {
 /** What stands between backticks: a command line, or a verb with what it takes. */
 function commandOfSpan(text: string, where: string): Shown[] {
   const [verb = "", next = ""] = text.split(" ");
-  const isCommand = verb === "taffrail" || verbs.has(verb) && next.startsWith("-");
+  const isCommand = verb === "taffrail" || VERBS.has(verb) && next.startsWith("-");
   const line = verb === "taffrail" ? text : `taffrail ${text}`;
   return isCommand ? commandsIn(line, where).map((shown) => ({ ...shown, isMentioned: true })) : [];
 }
@@ -113,7 +97,7 @@ function isSurelyCommand({ verb, words }: Shown): boolean {
   // That is how scripts of completion ask, and no option.
   if (words[0] === "--words") return false;
   const hasOption = words.some((word) => word.startsWith("-"));
-  return words[0]?.startsWith("-") === true || verbs.has(verb) && hasOption;
+  return words[0]?.startsWith("-") === true || VERBS.has(verb) && hasOption;
 }
 
 Deno.test("every command line in help, errors and comments has a verb and options that are there", async () => {

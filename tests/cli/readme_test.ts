@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
+import { VERB_NAMES } from "./_verbs.ts";
 
 const README = await Deno.readTextFile(`${import.meta.dirname}/../../README.md`);
 
@@ -113,9 +114,7 @@ Deno.test("the program of the README is killed and goes on as it shows", {
   });
 });
 
-Deno.test("the README names every verb", async () => {
-  const { stdout } = await taffrail(["--help"], { cwd: "." });
-  const verbs = Array.from(stdout.matchAll(/^ {2}(?!taffrail )([a-z-]+) /gm), ([, verb]) => verb!);
-  assert(verbs.length > 10);
-  assertEquals(verbs.filter((verb) => !README.includes(`| \`taffrail ${verb}`)), []);
+Deno.test("the README names every verb", () => {
+  assert(VERB_NAMES.length > 10);
+  assertEquals(VERB_NAMES.filter((verb) => !README.includes(`| \`taffrail ${verb}`)), []);
 });
