@@ -1,6 +1,7 @@
 /** The schema that editors look at says what the parser reads: the same keys, and of the same flows that they are right. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ajv } from "ajv";
+import { listFiles } from "../../_tools/_list_files.ts";
 import { CONSTRAINT_NAMES } from "../../_internal/constraints.ts";
 import { VERSION } from "../../_internal/version.ts";
 import { ON_FAILURE, WHEN } from "../../cli/flow/flow.ts";
@@ -10,7 +11,7 @@ import { NODE_KEYS, RETRY_KEYS } from "../../cli/flow/parse_node.ts";
 import { OWN_VARIABLES } from "../../run/marks.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
-import { start, taffrail } from "./_command.ts";
+import { taffrail } from "./_command.ts";
 import { eachChange, FULL_FLOW, mutatedFlow } from "./_mutated_flows.ts";
 
 const REPOSITORY = await Deno.realPath(`${import.meta.dirname}/../..`);
@@ -214,12 +215,7 @@ Deno.test("the schema and the parser say the same of each wrong value in each pl
   await assertAgreement(eachChange(structuredClone(FULL_FLOW)));
 });
 
-/** The files of this repository, as git knows them. */
-async function filesOfRepository(): Promise<string[]> {
-  const args = ["ls-files", "--cached", "--others", "--exclude-standard"];
-  await using git = start("git", ["-c", "safe.directory=*", ...args], { cwd: REPOSITORY });
-  return (await git.end()).stdout.trimEnd().split("\n");
-}
+const files = await listFiles(REPOSITORY);
 
 const isObject = (value: unknown): value is Record<string, unknown> => {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -227,7 +223,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => {
 
 Deno.test("all flows of the repository are named so that editors know them, and right", async () => {
   let count = 0;
-  for (const file of await filesOfRepository()) {
+  for (const file of files) {
     if (!/\.jsonc?$/.test(file) || file.startsWith("tests/golden/")) continue;
     const text = await Deno.readTextFile(`${REPOSITORY}/${file}`);
     const value = parsed(text);
@@ -245,7 +241,7 @@ Deno.test("the flows of the documentation, of help and of a module are right by 
   const { runVerb } = await import("../../cli/verbs/run.ts");
   const [, help = ""] = /^A flow file.*:\n([^]*?)^ {2}\}$/m.exec(runVerb.help.notes!) ?? [];
   const texts = [`${help}}`];
-  for (const file of (await filesOfRepository()).filter((file) => file.endsWith(".md"))) {
+  for (const file of files.filter((file) => file.endsWith(".md"))) {
     const document = await Deno.readTextFile(`${REPOSITORY}/${file}`);
     const named = document.match(/https:\S*\/flow\.schema\.json/g) ?? [];
     assertEquals(named, named.map(() => schema.$id), file);
