@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ajv } from "ajv";
 import { listFiles } from "../../_tools/_list_files.ts";
+import { parsePage } from "../../_tools/markdown.ts";
 import { CONSTRAINT_NAMES } from "../../_internal/constraints.ts";
 import { VERSION } from "../../_internal/version.ts";
 import { ON_FAILURE, WHEN } from "../../cli/flow/flow.ts";
@@ -245,8 +246,8 @@ Deno.test("the flows of the documentation, of help and of a module are right by 
     const document = await Deno.readTextFile(`${REPOSITORY}/${file}`);
     const named = document.match(/https:\S*\/flow\.schema\.json/g) ?? [];
     assertEquals(named, named.map(() => schema.$id), file);
-    const blocks = Array.from(document.matchAll(/^```jsonc?\n(.*?)^```$/gms), ([, text]) => text!);
-    texts.push(...blocks.filter((text) => /"nodes": \{\s*"/.test(text)));
+    const blocks = parsePage(document).blocks.filter(({ language }) => /^jsonc?$/.test(language));
+    texts.push(...blocks.map(({ text }) => text).filter((text) => /"nodes": \{\s*"/.test(text)));
   }
   assert(texts.length > 1);
   for (const text of texts) assertRight(parsed(text), text);

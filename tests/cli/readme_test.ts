@@ -1,15 +1,17 @@
 /** What the README shows of the command, run as it stands there. */
 import { assert, assertEquals } from "@std/assert";
+import { parsePage } from "../../_tools/markdown.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
 import { VERB_NAMES } from "./_verbs.ts";
 
 const README = await Deno.readTextFile(`${import.meta.dirname}/../../README.md`);
 
+const { blocks } = parsePage(README);
+
 /** The blocks of the README in a language, in order. */
 function blocksOf(language: string): string[] {
-  return Array.from(README.matchAll(/^```(\w+)\n(.*?)^```$/gms))
-    .filter(([, found]) => found === language).map(([, , text]) => text!);
+  return blocks.filter((block) => block.language === language).map(({ text }) => text);
 }
 
 /** The commands of a console block, each with what it prints. */
@@ -76,7 +78,7 @@ Deno.test("a killed flow goes on as the README shows it", { ignore: !HAS_SIGNALS
   });
 });
 
-const PROGRAM = /^```ts ignore\n\/\/ import\.ts\n(.*?)^```$/ms.exec(README)![1]!;
+const PROGRAM = blocksOf("ts").find((text) => text.startsWith("// import.ts\n"))!;
 
 /** The commands of a console block, of any program, each with what it prints. */
 function linesAt(block: string): { command: string[]; printed: string }[] {
