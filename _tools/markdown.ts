@@ -1,4 +1,6 @@
 /** What the checks and the site see of a page in Markdown, as GitHub shows it. */
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
 import GithubSlugger from "github-slugger";
 import { marked, type MarkedToken, type Token } from "marked";
 import { lineAt } from "./_source.ts";
@@ -68,6 +70,22 @@ function take(
   } else if (token.type === "html") {
     page.html.push({ text: token.raw, line });
   }
+}
+
+/** What a link leads to. */
+export interface Target {
+  /** The file or folder of the project. */
+  path: string;
+  /** What stands behind the `#`. */
+  anchor: string | undefined;
+}
+
+/** What a link in the page at `path` leads to in the project, or null where it leads out of it. */
+export function targetOf(path: string, link: string): Target | null {
+  if (/^(https?|mailto):/.test(link)) return null;
+  const [target = "", anchor] = decodeURI(link).split("#");
+  const found = target === "" ? path : join(dirname(path), target).replace(/\/$/, "");
+  return { path: found, anchor };
 }
 
 /** What is read of some text when how it is set does not count. */

@@ -1,6 +1,5 @@
-import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { type Page, parsePage } from "../markdown.ts";
+import { type Page, parsePage, targetOf } from "../markdown.ts";
 import type { Project } from "../_project.ts";
 
 /** A page of the site: a page in Markdown, any other file as it is, or what a folder has. */
@@ -86,14 +85,7 @@ function folderPage(path: string, files: readonly string[]): SitePage {
 function pathsNamedBy({ path, content }: SitePage): string[] {
   if (content.kind === "source") return [];
   if (content.kind === "folder") return content.paths;
-  return content.page.links.map(({ text }) => pathOf(path, text)).filter((found) => found !== null);
-}
-
-/** The file or folder that a link in the file at `path` leads to, or null where it leads elsewhere. */
-export function pathOf(path: string, link: string): string | null {
-  if (/^(#|https?:|mailto:)/.test(link)) return null;
-  const [target = ""] = decodeURI(link).split("#");
-  return join(dirname(path), target).replace(/\/$/, "");
+  return content.page.links.flatMap(({ text }) => targetOf(path, text)?.path ?? []);
 }
 
 /** The pages in the order in which the site lists them. */

@@ -1,7 +1,7 @@
 import GithubSlugger from "github-slugger";
 import { Marked } from "marked";
-import { plainText } from "../markdown.ts";
-import { pathOf, type SitePage } from "./pages.ts";
+import { plainText, targetOf } from "../markdown.ts";
+import type { SitePage } from "./pages.ts";
 
 /** What is taken of highlight.js: its own types bring those of a browser, for all files that are checked. */
 interface Highlighter {
@@ -77,10 +77,10 @@ function markedFor(page: SitePage, pages: ReadonlyMap<string, SitePage>): Marked
 
 /** Where a link of a page leads to in the site. */
 function urlOf(page: SitePage, link: string, pages: ReadonlyMap<string, SitePage>): string {
-  const path = pathOf(page.path, link);
-  if (path === null) return link;
+  const target = link.startsWith("#") ? null : targetOf(page.path, link);
+  if (target === null) return link;
   const anchor = /#.*/.exec(link)?.[0] ?? "";
-  return relativeUrl(page.url, pages.get(path)!.url) + anchor;
+  return relativeUrl(page.url, pages.get(target.path)!.url) + anchor;
 }
 
 /** The address of one page of the site as another one names it. */

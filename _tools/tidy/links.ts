@@ -1,6 +1,4 @@
-import { dirname } from "@std/path/posix/dirname";
-import { join } from "@std/path/posix/join";
-import { type Page, parsePage } from "../markdown.ts";
+import { type Page, parsePage, targetOf } from "../markdown.ts";
 import type { Project } from "../_project.ts";
 import type { Problem } from "../_problem.ts";
 
@@ -34,9 +32,9 @@ function problemOf(
   link: string,
   { pages, places }: { pages: ReadonlyMap<string, Page>; places: ReadonlySet<string> },
 ): string | undefined {
-  if (/^(https?|mailto):/.test(link)) return undefined;
-  const [target = "", anchor] = decodeURI(link).split("#");
-  const file = target === "" ? path : join(dirname(path), target).replace(/\/$/, "");
+  const target = targetOf(path, link);
+  if (target === null) return undefined;
+  const { path: file, anchor } = target;
   if (!places.has(file)) return `There is no ${file}`;
   if (anchor === undefined) return undefined;
   const headings = pages.get(file)?.headings ?? [];
