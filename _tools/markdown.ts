@@ -89,7 +89,7 @@ export function targetOf(path: string, link: string): Target | null {
 }
 
 /** What is read of some text when how it is set does not count. */
-export function plainText(tokens: readonly Token[]): string {
+function plainText(tokens: readonly Token[]): string {
   return tokens.map((token) => {
     return "tokens" in token && token.tokens !== undefined
       ? plainText(token.tokens)

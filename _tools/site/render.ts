@@ -1,6 +1,5 @@
-import GithubSlugger from "github-slugger";
 import { Marked } from "marked";
-import { plainText, targetOf } from "../markdown.ts";
+import { type Heading, targetOf } from "../markdown.ts";
 import type { SitePage } from "./pages.ts";
 
 /** What is taken of highlight.js: its own types bring those of a browser, for all files that are checked. */
@@ -44,15 +43,20 @@ export function renderContent(page: SitePage, pages: ReadonlyMap<string, SitePag
     });
     return `<h1>${escapeHtml(title)}</h1>\n<ul>\n${items.join("\n")}\n</ul>`;
   }
-  return markedFor(page, pages).parser(content.page.tokens);
+  const { tokens, headings } = content.page;
+  return markedFor(page, { headings, pages }).parser(tokens);
 }
 
-function markedFor(page: SitePage, pages: ReadonlyMap<string, SitePage>): Marked {
-  const slugger = new GithubSlugger();
+function markedFor(
+  page: SitePage,
+  { headings, pages }: { headings: readonly Heading[]; pages: ReadonlyMap<string, SitePage> },
+): Marked {
+  // They are rendered in the order in which they were found.
+  let rendered = 0;
   return new Marked({
     renderer: {
       heading({ tokens, depth }) {
-        const anchor = escapeHtml(slugger.slug(plainText(tokens)));
+        const anchor = escapeHtml(headings[rendered++]!.anchor);
         const text = this.parser.parseInline(tokens);
         const link = depth === 1 ? "" : ` <a class="anchor" href="#${anchor}" aria-label="#">#</a>`;
         return `<h${depth} id="${anchor}">${text}${link}</h${depth}>\n`;
