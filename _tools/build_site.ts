@@ -10,6 +10,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { listFiles } from "./_list_files.ts";
 import { openProject, type Project } from "./_project.ts";
+import { askDeno } from "./_task.ts";
 import { layOut, STYLE } from "./site/layout.ts";
 import { collectPages, groupPages } from "./site/pages.ts";
 import { checkSite } from "./site/site_links.ts";
@@ -64,11 +65,8 @@ async function writeApi(root: string, { config }: Project, directory: string): P
   const declarations = { "./cli": "./cli/taffrail.d.ts" };
   const entries = Object.values({ ...config.exports, ...declarations });
   const args = ["doc", "--quiet", "--html", "--name=taffrail", `--output=${directory}`, ...entries];
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdin: "null" });
-  const { success, stderr } = await command.output();
-  if (!success) {
-    throw new Error(`Cannot document the library: ${new TextDecoder().decode(stderr).trim()}`);
-  }
+  const { success, text } = await askDeno(root, args);
+  if (!success) throw new Error(`Cannot document the library: ${text.trim()}`);
   const style = await Deno.readTextFile(`${import.meta.dirname}/site/api.css`);
   await Deno.writeTextFile(join(directory, "page.css"), style, { append: true });
   for (const path of await listFiles(directory)) {

@@ -12,6 +12,7 @@
  * `--jsr @std/path@1.1.6`, builds the same bytes later. Otherwise the stand-ins of `_tools/std/` are built in.
  */
 import { join } from "@std/path/posix/join";
+import { askDeno, runTask } from "./_task.ts";
 import { copyWithoutStandIns } from "./test_jsr.ts";
 
 /** The file that starts the command, as `./cli` in `deno.json` names it. */
@@ -54,10 +55,8 @@ export async function bundleCommand(root: string, directory: string): Promise<st
 async function runBundler(root: string, directory: string): Promise<void> {
   const style = ["--quiet", "--code-splitting", "--minify", "--keep-names"];
   const args = ["bundle", ...style, "--outdir", directory, SOURCE];
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, stdin: "null" });
-  const { success, stderr } = await command.output();
-  if (success) return;
-  throw new Error(`Cannot bundle ${SOURCE}: ${new TextDecoder().decode(stderr).trim()}`);
+  const { success, text } = await askDeno(root, args);
+  if (!success) throw new Error(`Cannot bundle ${SOURCE}: ${text.trim()}`);
 }
 
 async function readFiles(directory: string): Promise<Map<string, string>> {
@@ -116,16 +115,13 @@ async function bundleAgainstJsr(
 }
 
 if (import.meta.main) {
-  const [directory = "dist"] = Deno.args.filter((arg) => !/^--jsr$|^@/.test(arg));
-  const packages = Deno.args.filter((arg) => arg.startsWith("@"));
-  try {
-    const root = await Deno.realPath(".");
-    const files = Deno.args[0] === "--jsr"
+  await runTask(async (root, args) => {
+    const [directory = "dist"] = args.filter((arg) => !/^--jsr$|^@/.test(arg));
+    const packages = args.filter((arg) => arg.startsWith("@"));
+    const files = args[0] === "--jsr"
       ? await bundleAgainstJsr(root, directory, packages)
       : await bundleCommand(root, directory);
     console.log(`Wrote ${files.length} files to ${directory}`);
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    Deno.exitCode = 1;
-  }
+    return 0;
+  });
 }

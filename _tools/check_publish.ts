@@ -8,6 +8,7 @@
  */
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Config, folderOf, LIBRARY, TESTING } from "./_project.ts";
+import { askDeno } from "./_task.ts";
 import { scoreOf } from "./publish/score.ts";
 
 /** The folders of which files are published: the library, the built command, and its documentation. */
@@ -29,7 +30,7 @@ export async function checkPublish(
 ): Promise<{ problems: string[]; findings: string[] }> {
   const root = await Deno.realPath(directory);
   const config: Config = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
-  const dryRun = await runDeno(root, ["publish", "--dry-run", "--allow-dirty"]);
+  const dryRun = await askDeno(root, ["publish", "--dry-run", "--allow-dirty"]);
   if (!dryRun.success) return { problems: [`Cannot publish:\n${dryRun.text}`], findings: [] };
   const listed = await listPublished(root, dryRun.text);
   const score = await scoreProject(root, config);
@@ -78,7 +79,7 @@ async function scoreProject(
 ): Promise<{ problems: string[]; findings: string[] }> {
   // In the order in which the registry reads them: the first entry that exports a name documents it.
   const entries = Object.values(exports).map((path) => path.replace("./", "")).toSorted();
-  const { success, text, output } = await runDeno(root, ["doc", "--json", ...entries]);
+  const { success, text, output } = await askDeno(root, ["doc", "--json", ...entries]);
   if (!success) return { problems: [`Cannot read the documentation:\n${text}`], findings: [] };
   const documentation = JSON.parse(output);
   const main = new URL(exports["."] ?? "", `${pathToFileURL(root)}/`).href;
@@ -93,17 +94,6 @@ async function scoreProject(
     ),
     findings: given.map(({ name, points, most }) => `${points} of ${most} points: ${name}`),
   };
-}
-
-async function runDeno(
-  cwd: string,
-  args: string[],
-): Promise<{ success: boolean; text: string; output: string }> {
-  const env = { NO_COLOR: "1" };
-  const command = new Deno.Command(Deno.execPath(), { args, cwd, env, stdin: "null" });
-  const { success, stdout, stderr } = await command.output();
-  const decoder = new TextDecoder();
-  return { success, output: decoder.decode(stdout), text: decoder.decode(stderr) };
 }
 
 if (import.meta.main) {

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- what it finds is for the terminal
 /**
  * Runs the tests of pages in a browser, `tests/browser/*_browser.ts`, with one that it starts for all of them.
  * Where there is no Chromium it installs Debian's, if it may.
@@ -9,6 +8,7 @@
  */
 import { SCREENSHOTS, SHARED_BROWSER, startBrowser } from "../tests/browser/_chromium.ts";
 import { requireChromium } from "./browser/installation.ts";
+import { runDeno, runTask } from "./_task.ts";
 import { testArguments, type TestFiles } from "./_test_arguments.ts";
 
 /** Which tests need a browser. They are run one file at a time: the browser alone keeps two processors busy. */
@@ -31,22 +31,10 @@ async function testInBrowser(root: string, allArgs: readonly string[]): Promise<
   await requireChromium();
   await using browser = await startBrowser();
   if (folder !== undefined) await Deno.mkdir(folder, { recursive: true });
-  const test = new Deno.Command(Deno.execPath(), {
-    args: await testArguments({ root, args }, BROWSER_TESTS),
-    cwd: root,
-    env: {
-      [SHARED_BROWSER]: browser.address,
-      ...(folder !== undefined && { [SCREENSHOTS]: await Deno.realPath(folder) }),
-    },
+  return await runDeno(root, await testArguments({ root, args }, BROWSER_TESTS), {
+    [SHARED_BROWSER]: browser.address,
+    ...(folder !== undefined && { [SCREENSHOTS]: await Deno.realPath(folder) }),
   });
-  return (await test.spawn().status).code;
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exitCode = await testInBrowser(await Deno.realPath("."), Deno.args);
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    Deno.exitCode = 1;
-  }
-}
+if (import.meta.main) await runTask(testInBrowser);

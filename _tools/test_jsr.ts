@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- what it finds is for the terminal
 /**
  * Runs the tests against the real `@std` packages instead of the stand-ins of `_tools/std/`: on a
  * copy of the project that names no workspace, so that `@std` can only come from JSR, or from where
@@ -8,6 +7,7 @@
  */
 import { dirname } from "@std/path/posix/dirname";
 import { listFiles } from "./_list_files.ts";
+import { runDeno, runTask } from "./_task.ts";
 
 /** The registry that Deno asks for `jsr:` imports. */
 export function registryOf(jsrUrl = Deno.env.get("JSR_URL") ?? ""): string {
@@ -73,21 +73,10 @@ async function testAgainstJsr(root: string, args: readonly string[]): Promise<nu
   const target = await Deno.makeTempDir({ prefix: "taffrail-jsr-" });
   try {
     await copyWithoutStandIns(root, target);
-    const test = new Deno.Command(Deno.execPath(), {
-      args: ["task", "test", ...args],
-      cwd: target,
-    });
-    return (await test.spawn().status).code;
+    return await runDeno(target, ["task", "test", ...args]);
   } finally {
     await Deno.remove(target, { recursive: true });
   }
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exitCode = await testAgainstJsr(await Deno.realPath("."), Deno.args);
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    Deno.exitCode = 1;
-  }
-}
+if (import.meta.main) await runTask(testAgainstJsr);
