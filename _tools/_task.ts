@@ -1,5 +1,5 @@
 // deno-lint-ignore-file no-console -- what goes wrong is told on the terminal
-/** What the tasks that start Deno have in common. */
+/** What tasks have in common: how they start Deno, where they write, and how they end. */
 
 /** How another Deno ended, and what it has said. */
 export interface Answer {
@@ -26,6 +26,16 @@ export async function runDeno(
   env: Record<string, string> = {},
 ): Promise<number> {
   return (await new Deno.Command(Deno.execPath(), { args, cwd, env }).spawn().status).code;
+}
+
+/** Makes a directory with nothing in it: what is there is removed. */
+export async function makeEmptyDirectory(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.mkdir(path, { recursive: true });
 }
 
 /** Does a task in the project at hand, and leaves its exit code; of what it throws only the message is told. */

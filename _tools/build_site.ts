@@ -10,7 +10,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { listFiles } from "./_list_files.ts";
 import { openProject, type Project } from "./_project.ts";
-import { askDeno } from "./_task.ts";
+import { askDeno, makeEmptyDirectory } from "./_task.ts";
 import { layOut, STYLE } from "./site/layout.ts";
 import { collectPages, groupPages } from "./site/pages.ts";
 import { checkSite } from "./site/site_links.ts";
@@ -29,8 +29,7 @@ export async function buildSite(
   directory: string,
 ): Promise<{ files: string[]; problems: string[] }> {
   const project = await openProject(root);
-  await Deno.remove(directory, { recursive: true }).catch(ignoreMissing);
-  await Deno.mkdir(directory, { recursive: true });
+  await makeEmptyDirectory(directory);
   await writeApi(root, project, join(directory, "api"));
   await writePages(root, project, directory);
   await Deno.copyFile(`${import.meta.dirname}/site/${STYLE}`, join(directory, STYLE));
@@ -38,10 +37,6 @@ export async function buildSite(
   const texts = await Promise.all(files.map((path) => readText(join(directory, path))));
   const problems = checkSite(new Map(files.map((path, index) => [path, texts[index]!])));
   return { files, problems };
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 /** What is no text has no links. */

@@ -12,7 +12,7 @@
  * `--jsr @std/path@1.1.6`, builds the same bytes later. Otherwise the stand-ins of `_tools/std/` are built in.
  */
 import { join } from "@std/path/posix/join";
-import { askDeno, runTask } from "./_task.ts";
+import { askDeno, makeEmptyDirectory, runTask } from "./_task.ts";
 import { copyWithoutStandIns } from "./test_jsr.ts";
 
 /** The file that starts the command, as `./cli` in `deno.json` names it. */
@@ -39,8 +39,7 @@ export async function bundleCommand(root: string, directory: string): Promise<st
     await runBundler(root, scratch);
     const codes = await readFiles(scratch);
     const names = nameFiles(codes);
-    await removeIfThere(directory);
-    await Deno.mkdir(directory, { recursive: true });
+    await makeEmptyDirectory(directory);
     for (const [file, name] of names) {
       const code = codes.get(file)!.replaceAll(FILE_NAME, (found) => names.get(found) ?? found);
       await Deno.writeTextFile(join(directory, name), name === ENTRY ? TYPES + code : code);
@@ -82,14 +81,6 @@ function nameFiles(codes: ReadonlyMap<string, string>): Map<string, string> {
     }
   }
   return names;
-}
-
-async function removeIfThere(directory: string): Promise<void> {
-  try {
-    await Deno.remove(directory, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /**
