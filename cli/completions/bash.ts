@@ -3,7 +3,7 @@
  * it is there.
  */
 import { commandLine } from "../text/printable.ts";
-import { type Offer, type OfferedVerb, shellText } from "./offers.ts";
+import { type Offer, type OfferedVerb, shellText, valuedOptions } from "./offers.ts";
 
 /**
  * What is the same whatever verbs there are. Nothing that was typed, or that the command answers, is evaluated:
@@ -190,7 +190,7 @@ export function bashScript(verbs: readonly OfferedVerb[]): string {
   const options = verbs.flatMap((verb) => [
     `    ${verb.name})`,
     `      options=${quoted(optionNames(verb).join(" "))}`,
-    `      valued=${quoted(` ${valuedNames(verb).join(" ")} `)}`,
+    `      valued=${quoted(` ${valuedOptions(verb.options).join(" ")} `)}`,
     "      ;;",
   ]);
   return `${FUNCTIONS}
@@ -241,13 +241,6 @@ function optionNames({ options, takesCommand }: OfferedVerb): string[] {
   return [...options.map(({ name }) => `--${name}`), ...(takesCommand ? ["--"] : [])];
 }
 
-/** The options that a value follows. */
-function valuedNames({ options }: Pick<OfferedVerb, "options">): string[] {
-  return options.filter(({ value }) => value !== undefined).flatMap(({ name, letter }) => {
-    return [`--${name}`, ...(letter === undefined ? [] : [`-${letter}`])];
-  });
-}
-
 /** What is offered behind `--`. */
 function behindMark(verbs: readonly OfferedVerb[]): string[] {
   const names = verbs.filter(({ takesCommand }) => takesCommand).map(({ name }) => name);
@@ -266,7 +259,7 @@ function placesOf({ name, options, operands, isOpen, takesCommand }: OfferedVerb
   return [
     ...options.filter(({ offers }) => offers.length > 0).flatMap((option) => {
       const { offers, isList } = option;
-      const patterns = valuedNames({ options: [option] }).map((option) => `${name}:${option}`);
+      const patterns = valuedOptions([option]).map((option) => `${name}:${option}`);
       return place(patterns.join(" | "), offers, isList);
     }),
     ...places.map((offers, index) => {

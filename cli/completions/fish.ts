@@ -1,5 +1,11 @@
 /** The completion script for fish: a line for each thing that can stand somewhere. */
-import { type Offer, type OfferedOption, type OfferedVerb, shellText } from "./offers.ts";
+import {
+  type Offer,
+  type OfferedOption,
+  type OfferedVerb,
+  shellText,
+  valuedOptions,
+} from "./offers.ts";
 
 /** What is the same whatever verbs there are. What the command answers is offered as it is: fish quotes it. */
 const FUNCTIONS = shellText(String.raw`
@@ -107,7 +113,7 @@ export function fishScript(verbs: readonly OfferedVerb[]): string {
 # The options of a verb that a value follows.
 function __taffrail_valued
     switch $argv[1]
-${verbs.map(valuedOptions).join("\n")}
+${verbs.map(valuedCase).join("\n")}
     end
 end
 
@@ -137,11 +143,8 @@ function line(condition: string, offer: string): string {
   return `complete -c taffrail -n ${quoted(condition)} ${offer}`;
 }
 
-function valuedOptions({ name, options }: OfferedVerb): string {
-  const valued = options.filter(({ value }) => value !== undefined).flatMap(({ name, letter }) => {
-    return [`--${name}`, ...(letter === undefined ? [] : [`-${letter}`])];
-  });
-  return `        case ${name}\n            printf '%s\\n' ${valued.join(" ")}`;
+function valuedCase({ name, options }: OfferedVerb): string {
+  return `        case ${name}\n            printf '%s\\n' ${valuedOptions(options).join(" ")}`;
 }
 
 function linesOf({ name, options, operands, isOpen, takesCommand }: OfferedVerb): string[] {

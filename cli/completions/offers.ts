@@ -149,6 +149,13 @@ function firstPart(text: string): string {
     : `${part.slice(0, part.lastIndexOf(" ", MOST_TEXT - 1))}…`;
 }
 
+/** How the options of a verb are written that a value follows: `--tail`, `-o`. */
+export function valuedOptions(options: readonly OfferedOption[]): string[] {
+  return options.filter(({ value }) => value !== undefined).flatMap(({ name, letter }) => {
+    return [`--${name}`, ...(letter === undefined ? [] : [`-${letter}`])];
+  });
+}
+
 /** The text of a script in which `@{` stands for what only the language of this file would take for something. */
 export function shellText(text: string): string {
   return text.replaceAll("@{", "${").trim();
