@@ -1,13 +1,7 @@
 /** Runs recorded in a PostgreSQL database, which many processes on many machines use at the same time. */
 import { defined } from "../_internal/errors.ts";
 import { checkRunId, ulidAfter } from "../_internal/root_layout.ts";
-import {
-  createdAtIn,
-  isRedactedIn,
-  parseRunFile,
-  RUN_FORMAT,
-  runFileText,
-} from "../_internal/run_folder.ts";
+import { createdAtIn, parseRunFile, RUN_FORMAT, runFileText } from "../_internal/run_folder.ts";
 import { encodeUtf8, fromHex, reasonOf, Sha256, toHex } from "../_internal/text.ts";
 import { decodeTexts } from "../_internal/event_codec.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
@@ -135,11 +129,10 @@ export class PostgresRoot implements RunsRoot {
         if (row.status === "exists") throw this.#existsError(runId);
         // Somebody has been given a greater one meanwhile, or has a clock that is ahead.
         if (row.status === "ulid") last = String(row.last_ulid);
-        else {return this.#heldAs(this.#holdingOf(runId, row), {
-            runId,
-            floors: new Map(),
-            options,
-          });}
+        else {
+          const holding = this.#holdingOf(runId, row);
+          return this.#heldAs(holding, { runId, floors: new Map(), options });
+        }
       }
     });
   }
@@ -280,20 +273,21 @@ export class PostgresRoot implements RunsRoot {
     const bytes = bytesOf(about);
     if (bytes === undefined) return;
     const details = { runId, path: this.name };
-    let format: number;
+    let file: ReturnType<typeof parseRunFile>;
     try {
-      ({ format } = parseRunFile(bytes));
+      file = parseRunFile(bytes);
     } catch (cause) {
       const problem = `Cannot use the run ${runId} in ${this.name}: its run.json cannot be read: ` +
         reasonOf(cause);
       throw runError("format", problem, { details, cause });
     }
+    const { format, redacted } = file;
     if (format > RUN_FORMAT) {
       const problem = `Cannot use the run ${runId} in ${this.name}: it has format ${format}, and ` +
         `this version knows formats up to ${RUN_FORMAT}`;
       throw runError("format", problem, { details, remedy: "use a newer version of taffrail" });
     }
-    if (isRedactedIn(bytes)) throw redactedError(runId, this.name);
+    if (redacted === true) throw redactedError(runId, this.name);
   }
 
   #existsError(runId: string): RunError {
