@@ -55,7 +55,7 @@ export function allOptions({ options = {} }: Verb["help"]): OptionTable {
 }
 
 /** An option as it is written: `-f, --follow`, `--tail N`. */
-export function optionHead(name: string, { letter, value }: OptionAbout): string {
+function optionHead(name: string, { letter, value }: OptionAbout): string {
   const short = letter === undefined ? "" : `-${letter}, `;
   return `${short}--${name}${value === undefined ? "" : ` ${value}`}`;
 }

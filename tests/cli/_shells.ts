@@ -126,9 +126,6 @@ printf '%s\\0' "$@" >"${directory}/calling" && mv "${directory}/calling" "${dire
     return (await Deno.readTextFile(called)).split("\0").slice(0, -1);
   }
 
-  out() {
-    return this.#process.stdout.text;
-  }
   /** Ends the shell. */
   async [Symbol.asyncDispose](): Promise<void> {
     await using process = this.#process;
