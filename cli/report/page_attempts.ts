@@ -16,6 +16,8 @@ const MOST_MS = 100 * 365 * 86_400_000;
 export interface NodeSources {
   /** The report. */
   report: RunReport;
+  /** Its nodes: a report makes them anew for each who looks at them. */
+  reports: readonly NodeReport[];
   /** The flow; undefined where there is none, or it cannot be read. */
   flow: FlowRecord | undefined;
   /** What the journal tells. */

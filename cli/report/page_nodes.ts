@@ -13,7 +13,7 @@ import { blockText, idText, lineText } from "./page_text.ts";
 
 /** The nodes of a run, in the order of its report. */
 export function pageNodesOf(sources: NodeSources): PageNode[] {
-  const reports = [...sources.report.nodes];
+  const { reports } = sources;
   const places = new Map(reports.map(({ id }, place) => [id, place]));
   const records = new Map(sources.flow?.nodes.map((node) => [node.id, node]));
   const needsOf = needsResolver(records, places);

@@ -15,7 +15,7 @@ import {
 } from "../reading/print_report.ts";
 import { goOnHint, START_PROGRAM } from "../reading/program_about.ts";
 import { outcomeOf, outcomeText, reasonText } from "../reading/run_outcome.ts";
-import { readRunReport, type RunReport } from "../reading/run_report.ts";
+import { type NodeReport, readRunReport, type RunReport } from "../reading/run_report.ts";
 import { type OtherLog, summarizeRun } from "../reading/run_summary.ts";
 import { commandLine, counted } from "../text/printable.ts";
 import { formatLimit, formatTime } from "../text/units.ts";
@@ -66,10 +66,10 @@ export async function readRunData(
   const words = report.records === undefined
     ? undefined
     : (await import("../reading/program_words.ts")).programWords(place.root);
-  const known = beginOf(report);
-  const beganMs = known ?? readMs;
-  const nodes = pageNodesOf({ report, flow, facts, words, beganMs });
   const reports = [...report.nodes];
+  const known = beginOf(report, reports);
+  const beganMs = known ?? readMs;
+  const nodes = pageNodesOf({ report, reports, flow, facts, words, beganMs });
   const left = await readOutputEnds(place.view, { reports, nodes, fold: fold!, failedOnly });
   const waits = facts.waits.map((span) => waitOf(span, { place, beganMs, report }));
   return {
@@ -99,11 +99,14 @@ export async function readRunData(
 }
 
 /** What times count from: where the log does not tell when the run began, the first thing that did. */
-function beginOf({ started_ts: started, nodes }: RunReport): number | undefined {
+function beginOf(
+  { started_ts: started }: RunReport,
+  reports: readonly NodeReport[],
+): number | undefined {
   const beganMs = Date.parse(started ?? "");
   if (!Number.isNaN(beganMs)) return beganMs;
   let firstMs = Infinity;
-  for (const { attempts = [] } of nodes) {
+  for (const { attempts = [] } of reports) {
     for (const { started_ts } of attempts) {
       const startMs = Date.parse(started_ts ?? "");
       if (startMs < firstMs) firstMs = startMs;
