@@ -9,7 +9,7 @@ import { DIGEST_OF_NOTHING, readOutputTail } from "../process/output_file.ts";
 import type { NodeReport } from "../reading/run_report.ts";
 import type { RunView } from "../../run/types.ts";
 import { isBad } from "./ci_words.ts";
-import type { PageAttempt, PageNode, PageOutput } from "./page_data.ts";
+import type { PageAttempt, PageData, PageNode, PageOutput } from "./page_data.ts";
 import { jsonBlock } from "./page_text.ts";
 
 /** All ends together take so many bytes of the page, and what the last of them is longer. */
@@ -29,28 +29,34 @@ interface Wanted {
   attempt: PageAttempt;
   /** What it has printed to, and how many bytes of that are missing in the middle. */
   streams: ["out" | "err", number | undefined][];
+  /** What was read of it before, if nothing can have come to that. */
+  known: PageOutput[] | undefined;
 }
 
 /** Reads the ends of outputs into the attempts; returns how many attempts there was no room for. */
 export async function readOutputEnds(
   view: RunView,
-  { reports, nodes, fold, failedOnly = false }: {
+  { reports, nodes, fold, failedOnly = false, before }: {
     reports: readonly NodeReport[];
     nodes: readonly PageNode[];
     /** What the log tells: of what printed nothing nothing is read. */
     fold: RunFold;
     /** Whether what failed, or was cancelled, is all whose outputs are wanted. */
     failedOnly?: boolean;
+    /** The page as it was read before: what had ended then has printed all that it will. */
+    before?: PageData | undefined;
   },
 ): Promise<number> {
-  const wanted = reports.flatMap((report, place) => wantedOf(report, nodes[place]!, fold))
+  const wanted = reports.flatMap((report, place) => {
+    return wantedOf(report, { node: nodes[place]!, fold, before: before?.nodes[place] });
+  })
     .filter(({ attempt }) => !failedOnly || isBad(attempt))
     .toSorted((a, b) => urgencyOf(b.attempt) - urgencyOf(a.attempt));
   let room = MOST_BYTES;
   let read = 0;
   while (room > 0 && read < Math.min(wanted.length, MOST_ATTEMPTS)) {
     const batch = wanted.slice(read, read + AT_A_TIME);
-    const outputs = await Promise.all(batch.map((one) => outputsOf(view, one)));
+    const outputs = await Promise.all(batch.map((one) => one.known ?? outputsOf(view, one)));
     for (const [at, { attempt }] of batch.entries()) {
       if (room <= 0) break;
       read++;
@@ -62,7 +68,10 @@ export async function readOutputEnds(
 }
 
 /** The attempts at a node that have printed something, as far as is known. */
-function wantedOf(report: NodeReport, node: PageNode, fold: RunFold): Wanted[] {
+function wantedOf(
+  report: NodeReport,
+  { node, fold, before }: { node: PageNode; fold: RunFold; before: PageNode | undefined },
+): Wanted[] {
   if (nodeIdProblem(report.id) !== undefined) return [];
   const infos = new Map(fold.attemptsOf(report.id).map((info) => [info.attempt, info]));
   return node.attempts.flatMap((attempt): Wanted[] => {
@@ -73,8 +82,20 @@ function wantedOf(report: NodeReport, node: PageNode, fold: RunFold): Wanted[] {
     // What is read first is what was printed as errors.
     if (info.error_hash !== DIGEST_OF_NOTHING) streams.push(["err", info.error_cut]);
     if (info.output_hash !== DIGEST_OF_NOTHING) streams.push(["out", info.output_cut]);
-    return streams.length === 0 ? [] : [{ nodeId: report.id, attempt, streams }];
+    if (streams.length === 0) return [];
+    return [{ nodeId: report.id, attempt, streams, known: knownOutputs(attempt, before) }];
   });
+}
+
+/** What was read of an attempt that had ended by then; undefined where that was nothing. */
+function knownOutputs(
+  { number, state, endMs, isCutOff }: PageAttempt,
+  before: PageNode | undefined,
+): PageOutput[] | undefined {
+  if (endMs === undefined || isCutOff) return undefined;
+  const same = before?.attempts.find((attempt) => attempt.number === number);
+  const isKnown = same?.state === state && same.endMs === endMs && same.outputs.length > 0;
+  return isKnown ? same.outputs : undefined;
 }
 
 /** What people look for first: failures, then what runs, then what took longest. */

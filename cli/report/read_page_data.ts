@@ -32,6 +32,8 @@ interface ReadOptions {
   readMs?: number;
   /** Whether what failed, or was cancelled, is all whose outputs are wanted. */
   failedOnly?: boolean;
+  /** The page as it was read before. */
+  before?: PageData | undefined;
 }
 
 /** Reads what the page of a run shows, as its records are now. */
@@ -50,7 +52,7 @@ export async function readPageData(
 /** {@linkcode readPageData} of a run that is known to be none of another program. */
 export async function readRunData(
   place: RunPlace,
-  { readMs = Date.now(), failedOnly = false }: ReadOptions = {},
+  { readMs = Date.now(), failedOnly = false, before }: ReadOptions = {},
 ): Promise<PageData> {
   const facts = new JournalFacts();
   let limits: PageFact[] = [];
@@ -70,7 +72,13 @@ export async function readRunData(
   const known = beginOf(report, reports);
   const beganMs = known ?? readMs;
   const nodes = pageNodesOf({ report, reports, flow, facts, words, beganMs });
-  const left = await readOutputEnds(place.view, { reports, nodes, fold: fold!, failedOnly });
+  const left = await readOutputEnds(place.view, {
+    reports,
+    nodes,
+    fold: fold!,
+    failedOnly,
+    before,
+  });
   const waits = facts.waits.map((span) => waitOf(span, { place, beganMs, report }));
   return {
     readMs,

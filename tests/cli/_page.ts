@@ -6,10 +6,14 @@ import { readPageData } from "../../cli/report/read_page_data.ts";
 import { openFileRoot } from "../../run/mod.ts";
 import { onlyRun } from "./_runs.ts";
 
-/** What the page of a run below a root shows; of its only run where none is named. */
-export async function pageDataOf(root: string, runId?: string): Promise<PageData> {
+/** What the page of a run below a root shows; of its only run where none is named. `before`: what it showed. */
+export async function pageDataOf(
+  root: string,
+  runId?: string,
+  before?: PageData,
+): Promise<PageData> {
   await using runs = openFileRoot(root);
-  return await readPageData({ root, runs }, runId ?? await onlyRun(root));
+  return await readPageData({ root, runs }, runId ?? await onlyRun(root), { before });
 }
 
 /** The data that stand in a page. */

@@ -1,6 +1,7 @@
 /** The page of a run stays small, shows nothing that is secret, and is harmed by nothing that a record says. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { pageHtml } from "../../cli/report/page_html.ts";
+import type { PageData } from "../../cli/report/page_data.ts";
 import { openEventLogSync } from "../../eventlog/mod.ts";
 import { outputPath } from "../../_internal/root_layout.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -70,6 +71,40 @@ Deno.test("a page of 300 loud nodes is smaller than 3 MB, and has the ends of al
     // There is room for what took longest.
     const last = nodeIn(page, "package-298").attempts[0]!;
     assert(last.outputs.length === 2 && silent[0]!.attempts[0]!.endMs! < last.endMs!);
+  });
+});
+
+Deno.test("a page that is read again reads no output of what had ended before", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/${ROOT}`;
+    const started = (id: string) => {
+      return { type: "node.started", node_id: id, kind: "command", attempt: 1 };
+    };
+    writeLog(root, [
+      { type: "pipe.started", pipe: "p", inputs: [], distro_version: "1" },
+      ...["ended", "cut-off"].map(started),
+      { type: "node.completed", node_id: "ended", attempt: 1, duration_ms: 5 },
+    ]);
+    await Deno.mkdir(`${root}/runs/r/nodes`);
+    const print = async (text: string) => {
+      for (const nodeId of ["ended", "cut-off", "begun-later"]) {
+        const of = { nodeId, attempt: 1, stream: "out" } as const;
+        await Deno.writeTextFile(outputPath({ root, runId: "r" }, of), text);
+      }
+    };
+    const textsOf = ({ nodes }: PageData) => {
+      return nodes.map(({ attempts: [attempt] }) => attempt!.outputs.map(({ text }) => text));
+    };
+    await print("first");
+    const before = await pageDataOf(root, "r");
+    assertEquals(textsOf(before), [["first"], ["first"]]);
+    await print("second");
+    writeLog(root, [
+      started("begun-later"),
+      { type: "node.completed", node_id: "begun-later", attempt: 1, duration_ms: 5 },
+    ]);
+    assertEquals(textsOf(await pageDataOf(root, "r", before)), [["first"], ["second"], ["second"]]);
+    assertEquals(textsOf(await pageDataOf(root, "r")), [["second"], ["second"], ["second"]]);
   });
 });
 

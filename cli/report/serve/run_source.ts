@@ -13,6 +13,7 @@ export class RunSource implements LiveSource {
   readonly shape = { list: "nodes", readAt: "readMs" } satisfies Record<string, keyof PageData>;
   readonly #opened: OpenedRoot;
   readonly #runId: string;
+  #before: PageData | undefined;
 
   constructor(opened: OpenedRoot, runId: string) {
     this.#opened = opened;
@@ -22,7 +23,8 @@ export class RunSource implements LiveSource {
   async read(): Promise<Record<string, unknown> | undefined> {
     if (await this.#listing() === undefined) return undefined;
     try {
-      return { ...await readPageData(this.#opened, this.#runId) };
+      this.#before = await readPageData(this.#opened, this.#runId, { before: this.#before });
+      return { ...this.#before };
     } catch (error) {
       // It may have been removed meanwhile.
       if (await this.#listing() === undefined) return undefined;
