@@ -6,7 +6,7 @@ import { columnWidth, commandLine, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
 import { commandHint } from "./find_run.ts";
-import { goOnHint, programAbout } from "./program_about.ts";
+import { goOnHint, START_PROGRAM } from "./program_about.ts";
 import type { StepEnd } from "./program_facts.ts";
 import { type Outcome, outcomeOf, outcomeText, reasonText } from "./run_outcome.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
@@ -113,18 +113,20 @@ function* idsOf({ nodes }: RunReport): Generator<string> {
   for (const { id } of nodes) yield printableLine(id);
 }
 
-/** What is wrong with a run that has no end, and what to do. */
-export async function orphanLines({ root, view }: RunPlace): Promise<string[]> {
+/** What is wrong with a run that has no end, in lines, where it is gone on with so. */
+export function orphanReason(goOn: string): [string, string] {
   const what = "it has no end, and nobody works on it any more.";
-  const program = await programAbout(view);
-  if (program !== undefined && program.command === undefined) {
-    return [what, "A program of yours recorded it, or it died before it began: start that again."];
-  }
-  return [
-    `${what} If its process was killed,`,
-    "what it had started may still run on. To end that and continue the run:",
-    commandHint("resume", { root, runId: view.runId }),
-  ];
+  return goOn === START_PROGRAM
+    ? [what, "A program of yours recorded it, or it died before it began: start that again."]
+    : [`${what} If its process was killed,`, "what it had started may still run on."];
+}
+
+/** The same, and what to do. */
+export async function orphanLines(place: RunPlace): Promise<string[]> {
+  const goOn = await goOnHint(place);
+  const [first, last] = orphanReason(goOn);
+  if (goOn === START_PROGRAM) return [first, last];
+  return [first, `${last} To end that and continue the run:`, goOn];
 }
 
 /** What is missing of what a node printed. */

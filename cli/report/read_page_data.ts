@@ -9,7 +9,7 @@ import { isOfFiles, type OpenedRoot, type RunPlace } from "../reading/open_root.
 import {
   logText,
   NO_END,
-  orphanLines,
+  orphanReason,
   REDACTED,
   type ReportWords,
 } from "../reading/print_report.ts";
@@ -211,8 +211,7 @@ async function whyOf(place: RunPlace, report: RunReport): Promise<string[]> {
   if (!report.is_orphan) return [];
   if (report.redacted) return [NO_END];
   // What is to be typed stands among the hints.
-  const lines = (await orphanLines(place)).filter((line) => !line.startsWith("taffrail "));
-  return [lines.join(" ").replace(/ To end that and continue the run:$/, "")];
+  return [orphanReason(await goOnHint(place)).join(" ")];
 }
 
 /** What to do first, then what else can be looked at. */
