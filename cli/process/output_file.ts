@@ -60,6 +60,15 @@ function lastLines(text: string, lines: number): string[] {
     .filter((line, index) => line !== "" || index > 0);
 }
 
+const LINE_CHARACTERS = 500;
+
+/** A line of an output, to be shown: of a flood without newlines the beginning says enough. */
+export function shortLine(line: string): string {
+  return line.length > LINE_CHARACTERS
+    ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
+    : line;
+}
+
 const MESSAGE_LINES = 20;
 const MESSAGE_CHARACTERS = 2000;
 

@@ -1,7 +1,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText } from "../../_internal/text.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
-import { readOutputTail } from "../process/output_file.ts";
+import { readOutputTail, shortLine } from "../process/output_file.ts";
 import { columnWidth, commandLine, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
@@ -14,7 +14,6 @@ import type { OtherLog } from "./run_summary.ts";
 import { isOfFiles, type RunPlace } from "./open_root.ts";
 
 const TAIL_LINES = 10;
-const LINE_CHARACTERS = 500;
 /** As wide as the ids of nodes; those of steps may be far longer. */
 const MOST_ID_WIDTH = 64;
 
@@ -23,6 +22,8 @@ export const REDACTED =
   "it was redacted: commands, outputs, inputs and results are left out; *** stands for them";
 /** The same of one that had no end. */
 export const NO_END = "it had no end when it was exported.";
+/** What is said where lines of the log cannot be used. */
+export const MAY_BE_WRONG = "what they told is lost, so what is shown here may be wrong";
 
 /** What is said of a run in other words than those for a flow. */
 export interface ReportWords {
@@ -67,7 +68,7 @@ export async function printReport(
   if (report.damaged_lines > 0) {
     const what = `${report.damaged_lines} unusable; ${printableLine(report.first_damage ?? "")}`;
     screen.line(screen.paint(`lines   ${what}`, "red"));
-    screen.line("        what they told is lost, so what is shown here may be wrong");
+    screen.line(`        ${MAY_BE_WRONG}`);
   }
   const width = Math.min(MOST_ID_WIDTH, columnWidth(idsOf(report), 0));
   for (const node of report.nodes) {
@@ -223,13 +224,15 @@ function markOf({ status, skipped }: NodeReport): { mark: string; colour: Colour
   return { mark: "✗", colour: "red" };
 }
 
+/** How a gate stands at which a run waits; `until`: for so long. */
+export function gateText(until: string | undefined): string {
+  return `waits for an answer${until === undefined ? "" : `, until ${formatTime(until)}`}`;
+}
+
 /** How a node stands, in words; nothing where its mark says all. */
 export function detailOf(node: NodeReport, report: RunReport): string {
   if (node.skipped !== undefined) return `skipped: ${printableLine(node.skipped)}`;
-  if (node.waits !== undefined) {
-    const { until } = node.waits;
-    return `waits for an answer${until === undefined ? "" : `, until ${formatTime(until)}`}`;
-  }
+  if (node.waits !== undefined) return gateText(node.waits.until);
   if (node.status === "Pending") return report.is_live ? "" : "not started";
   if (node.status === "Completed") return "";
   if (node.status !== "Running") {
@@ -265,7 +268,7 @@ export async function printTails(
     for (const { title, lines } of tails) {
       screen.line();
       screen.line(title);
-      for (const line of lines) screen.line(`  | ${shown(line)}`);
+      for (const line of lines) screen.line(`  | ${shortLine(line)}`);
     }
     if (hints && hasPrinted) {
       const hint = commandHint("logs", { root, runId: report.run_id });
@@ -285,11 +288,4 @@ async function tailsOf(view: RunPlace["view"], node: NodeReport) {
     if (lines.length > 0) tails.push({ title, lines });
   }
   return tails;
-}
-
-/** Of a flood without newlines the beginning says enough. */
-function shown(line: string): string {
-  return line.length > LINE_CHARACTERS
-    ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
-    : line;
 }

@@ -5,7 +5,7 @@
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
-import { DIGEST_OF_NOTHING, readOutputTail } from "../process/output_file.ts";
+import { DIGEST_OF_NOTHING, readOutputTail, shortLine } from "../process/output_file.ts";
 import type { NodeReport } from "../reading/run_report.ts";
 import type { RunView } from "../../run/types.ts";
 import { isBad } from "./ci_words.ts";
@@ -18,7 +18,6 @@ const MOST_BYTES = 2_000_000;
 const MOST_ATTEMPTS = 1500;
 const AT_A_TIME = 32;
 const LINES = { failed: 60, completed: 20 };
-const MOST_OF_LINE = 500;
 const MOST_OF_OUTPUT = 6000;
 
 const STREAM_NAMES = { out: "stdout", err: "stderr" } as const;
@@ -113,7 +112,7 @@ async function outputsOf(
     const of = { nodeId, attempt: attempt.number, stream };
     const tail = await readOutputTail(view, of, lines + 1);
     if (tail.length === 0) return [];
-    const text = boundedEnd(tail.slice(-lines).map(boundedLine).join("\n"));
+    const text = boundedEnd(tail.slice(-lines).map(shortLine).join("\n"));
     const notes = [
       ...(missing === undefined ? [] : [`the middle was not kept: ${missing} bytes`]),
       ...(tail.length > lines || text.length === MOST_OF_OUTPUT ? ["its end only"] : []),
@@ -122,10 +121,6 @@ async function outputsOf(
     return [{ stream: STREAM_NAMES[stream], text, ...note }];
   }));
   return outputs.flat();
-}
-
-function boundedLine(line: string): string {
-  return line.length > MOST_OF_LINE ? `${line.slice(0, MOST_OF_LINE).toWellFormed()} …` : line;
 }
 
 function boundedEnd(text: string): string {

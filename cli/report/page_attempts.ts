@@ -1,8 +1,7 @@
 /** What the page shows of attempts: when each could have begun, began and ended, and how. */
 import type { FlowRecord } from "../flow/flow_record.ts";
-import { detailOf, type ReportWords } from "../reading/print_report.ts";
+import { detailOf, gateText, type ReportWords } from "../reading/print_report.ts";
 import type { AttemptReport, NodeReport, RunReport } from "../reading/run_report.ts";
-import { formatTime } from "../text/units.ts";
 import type { JournalFacts } from "./journal_facts.ts";
 import type { PageAttempt, PageState } from "./page_data.ts";
 import { blockText, jsonText, lineText } from "./page_text.ts";
@@ -84,7 +83,7 @@ function openGate(
   return {
     number: (attempts.at(-1)?.attempt ?? 0) + 1,
     state: "waiting",
-    text: until === undefined ? "" : `waits for an answer, until ${formatTime(until)}`,
+    text: until === undefined ? "" : gateText(until),
     startMs: startMs - beganMs,
     ...(!report.is_live && { endMs: lastMs - beganMs, isCutOff: true as const }),
     isGate: true,

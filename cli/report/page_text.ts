@@ -3,7 +3,7 @@
  * but what turns the direction of writing would make one look like another, and a very long one would be all
  * that is seen.
  */
-import { printable, printableLine } from "../text/printable.ts";
+import { printable, printableLine, shortened } from "../text/printable.ts";
 
 const MOST_OF_ID = 200;
 const MOST_OF_LINE = 1000;
@@ -27,11 +27,6 @@ export function blockText(text: string): string {
   return printable(bounded(text, MOST_OF_BLOCK));
 }
 
-/** The lines of a text, the first of them where there are very many. */
-export function linesText(text: string): string[] {
-  return blockText(text).split("\n").filter((line) => line.trim() !== "");
-}
-
 /** Any JSON, as it is read best; undefined for what is none. */
 export function jsonText(value: unknown): string | undefined {
   if (value === undefined) return undefined;
@@ -39,10 +34,8 @@ export function jsonText(value: unknown): string | undefined {
   return blockText(short.length <= MOST_ON_A_LINE ? short : JSON.stringify(value, null, 2));
 }
 
-/** The text, of which no more than so much is kept. */
 function bounded(text: string, most: number): string {
-  const whole = text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text;
-  return whole.toWellFormed();
+  return shortened(text, most).toWellFormed();
 }
 
 /** JSON for a block of HTML, of which nothing can be its end. */

@@ -7,7 +7,9 @@ import { type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { isOfFiles, type OpenedRoot, type RunPlace } from "../reading/open_root.ts";
 import {
+  gateText,
   logText,
+  MAY_BE_WRONG,
   NO_END,
   orphanReason,
   REDACTED,
@@ -194,7 +196,7 @@ async function pageRunOf(
       ...(damaged > 0
         ? [
           `${counted(damaged, "line")} of the log cannot be used; ${lineText(first ?? "")}`,
-          "what they told is lost, so what is shown here may be wrong",
+          MAY_BE_WRONG,
         ]
         : []),
       ...(problem === undefined ? [] : [problem]),
@@ -252,10 +254,8 @@ function waitOf(
   { place, beganMs, report }: { place: RunPlace; beganMs: number; report: RunReport },
 ): PageWait {
   const isOpen = toMs === undefined;
-  const until = untilMs === undefined ? "" : formatTime(new Date(untilMs).toISOString());
-  const open = kind === "sleep"
-    ? `sleeps until ${until}`
-    : `waits for an answer${until && `, until ${until}`}`;
+  const until = untilMs === undefined ? undefined : new Date(untilMs).toISOString();
+  const open = kind === "sleep" ? `sleeps until ${formatTime(until ?? "")}` : gateText(until);
   const who = by === undefined ? "" : ` by ${lineText(by)}`;
   const value = report.records === undefined ? "" : " --value JSON";
   const hint = commandHint("pass", { root: place.root, runId: report.run_id });

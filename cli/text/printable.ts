@@ -95,10 +95,10 @@ export function fitTo(text: string, room: number | undefined): string {
 /** As much of a command line as tells it from others. */
 const MOST_OF_COMMAND = 400;
 
-/** A command line whose arguments may be very long: people see its begin, and how long it is. */
-export function shortened(command: string): string {
-  if (command.length <= MOST_OF_COMMAND) return command;
-  return `${command.slice(0, MOST_OF_COMMAND).toWellFormed()}… (${command.length} characters)`;
+/** What may be very long, as a command line with its arguments: people see its begin, and how long it is. */
+export function shortened(text: string, most: number = MOST_OF_COMMAND): string {
+  if (text.length <= most) return text;
+  return `${text.slice(0, most).toWellFormed()}… (${text.length} characters)`;
 }
 
 const MOST_QUOTED = 80;
