@@ -1,7 +1,7 @@
 /** What failed, with the end of what it printed: the first to fail comes first, as others may follow from it. */
-/** @import { PageState } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
 import { element, markOf, nodeLink, part, show } from "./dom.js";
+import { isFailure } from "./model.js";
 import { failureOf } from "./node_panel.js";
 import { countText, durationText, stateText } from "./words.js";
 
@@ -37,16 +37,6 @@ export function showFailures({ nodes, noun }, all) {
   ]);
   const told = recovered.map(({ data }) => [data.id, data.state, data.attempts.length]);
   show(part("recovered"), told, () => recovered.length === 0 ? [] : [recoveredDetails(recovered)]);
-}
-
-/**
- * Whether something has not come to its end as it should.
- *
- * @param {{ state: PageState }} what A node or an attempt.
- * @returns {boolean}
- */
-function isFailure({ state }) {
-  return state === "failed" || state === "cancelled";
 }
 
 /**

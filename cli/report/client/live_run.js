@@ -1,9 +1,8 @@
 /** The page of a run, shown live. */
-import { part } from "./dom.js";
 import { Live } from "./live.js";
-import { update } from "./main.js";
+import { given, update } from "./main.js";
 
-new Live(JSON.parse(part("data").textContent ?? ""), {
+new Live(given, {
   list: "nodes",
   readAt: "readMs",
   update,

@@ -10,6 +10,8 @@ import { showNode } from "./node_panel.js";
 import { NodeTable } from "./table.js";
 import { Timeline } from "./timeline.js";
 
+/** What the page was made with. @type {PageData} */
+export const given = JSON.parse(part("data").textContent ?? "");
 /** @type {Model | undefined} */
 let model;
 /** What had the focus before a node was looked at. @type {Element | null} */
@@ -93,4 +95,4 @@ part("panel-close").addEventListener("click", close);
 addEventListener("keydown", ({ key, defaultPrevented }) => {
   if (key === "Escape" && !defaultPrevented && !part("panel").hidden) close();
 });
-update(JSON.parse(part("data").textContent));
+update(given);

@@ -156,8 +156,18 @@ function makeNode(data, { place, totalMs }) {
     waitedMs: hasBegun ? waitedMs : undefined,
     neededBy: [],
     isCritical: false,
-    hasFailedAttempt: attempts.some(({ state }) => state === "failed" || state === "cancelled"),
+    hasFailedAttempt: attempts.some(isFailure),
   };
+}
+
+/**
+ * Whether something has not come to its end as it should.
+ *
+ * @param {{ state: PageState }} what A node or an attempt.
+ * @returns {boolean}
+ */
+export function isFailure({ state }) {
+  return state === "failed" || state === "cancelled";
 }
 
 /**

@@ -4,6 +4,7 @@
 /** @import { Node, Span } from "./model.js" */
 import { ticksOf } from "./axis.js";
 import { firstEndingAfter } from "./lanes.js";
+import { isFailure } from "./model.js";
 import { durationText, MARKS } from "./words.js";
 
 /** How high the line of times above the rows is. */
@@ -345,7 +346,7 @@ class SpanPen {
       context.fillStyle = colour;
       context.fillRect(x, y, width, height);
     }
-    const isStriped = attempt.state === "failed" || attempt.state === "cancelled";
+    const isStriped = isFailure(attempt);
     if (isStriped && this.stripes !== null && width > 4) {
       context.fillStyle = this.stripes;
       context.fillRect(x, y, width, height);
