@@ -1,33 +1,18 @@
 /** Data of runs that were never made, for what renders it. */
 import type { PageAttempt, PageData, PageNode, PageRun } from "../../cli/report/page_data.ts";
+import { makePageData } from "./_page.ts";
 
 /** A run of nodes. */
 export function pageOf(nodes: PageNode[], run: Partial<PageRun> = {}): PageData {
-  return {
+  return makePageData({
     readMs: 0,
     run: {
-      id: "flow-1",
-      kind: "flow",
-      name: "flow",
-      outcome: "failed",
-      outcomeText: "failed",
-      why: [],
-      next: [],
-      isLive: false,
-      beganMs: Date.UTC(2026, 10, 30),
-      durationMs: 1500,
-      damage: [],
-      about: [],
+      ...{ id: "flow-1", name: "flow", outcome: "failed", outcomeText: "failed" },
+      ...{ beganMs: Date.UTC(2026, 10, 30), durationMs: 1500 },
       ...run,
     },
     nodes,
-    critical: { nodes: [], by: "needs" },
-    decisions: [],
-    waits: [],
-    records: [],
-    pauses: [],
-    left: 0,
-  };
+  });
 }
 
 /** A node with an attempt that has come to the same. */
